@@ -1,0 +1,1 @@
+"""For the tests of whoever extends sbhooks: a reference store, contracts, factories, strategies."""
