@@ -1,0 +1,334 @@
+"""The commands that look after the database: ``sbhooks db`` and ``sbhooks import old``.
+
+Imported whenever the command line is read, so everything but click is imported inside.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sbhooks.cli_options import CommandLine, json_option
+from sbhooks_storage.options import db_option, path_of
+
+if TYPE_CHECKING:
+    from sbhooks.output import Output
+    from sbhooks_storage.maintenance import Status
+
+_to_option = click.option(
+    "--to", "target", type=click.IntRange(0), metavar="N",
+    help="Version of the schema to reach.  [default: the newest]",
+)  # fmt: skip
+_loss_option = click.option(
+    "--allow-data-loss", is_flag=True, help="Go down although tables with data are dropped."
+)
+
+
+@click.group()
+def db() -> None:
+    """The database: its state, schema, copies and size."""
+
+
+@db.command("status")
+@db_option
+@json_option
+@click.pass_obj
+def db_status(line: CommandLine, file: str | None, as_json: bool) -> None:
+    """Say what is in the database, how large it is, and how it grows.
+
+    Changes nothing, whatever the version of its schema.
+    """
+    from sbhooks.output import show
+    from sbhooks_storage.maintenance import status
+
+    found = status(path_of(line, file))
+    show(found, lambda out: _draw_status(out, found), as_json=as_json)
+
+
+@db.command("plan")
+@db_option
+@_to_option
+@json_option
+@click.pass_obj
+def db_plan(line: CommandLine, file: str | None, target: int | None, as_json: bool) -> None:
+    """List what 'sbhooks db migrate' would do."""
+    from sbhooks.output import show
+    from sbhooks_migrations import HEAD
+    from sbhooks_storage.migrate import plan
+    from sbhooks_storage.opening import opened
+    from sbhooks_storage.reports import Plan
+
+    path = path_of(line, file)
+    with opened(path, "read", "ro") as connection:
+        version, steps = plan(connection, path, HEAD if target is None else target)
+    found = Plan(version=version, steps=steps)
+    show(found, lambda out: _draw_steps(out, found.steps, "To do"), as_json=as_json)
+
+
+@db.command("dry-run")
+@db_option
+@_to_option
+@_loss_option
+@json_option
+@click.pass_obj
+def db_dry_run(
+    line: CommandLine, file: str | None, target: int | None, allow_data_loss: bool, as_json: bool
+) -> None:
+    """Do what 'sbhooks db migrate' would do, and undo it: says whether it will work."""
+    from sbhooks.output import show
+    from sbhooks_migrations import HEAD
+    from sbhooks_storage.archive import check_way_down
+    from sbhooks_storage.migrate import rehearse
+    from sbhooks_storage.opening import opened
+    from sbhooks_storage.reports import DryRun
+
+    path = path_of(line, file)
+    with opened(path, "migrate") as connection:
+        check_way_down(connection, path, target, allow_data_loss=allow_data_loss)
+        steps = rehearse(connection, path, HEAD if target is None else target,
+                         allow_data_loss=allow_data_loss)  # fmt: skip
+    show(
+        DryRun(steps=steps), lambda out: _draw_steps(out, steps, "Works, and undone"),
+        as_json=as_json,
+    )  # fmt: skip
+
+
+@db.command("migrate")
+@db_option
+@_to_option
+@_loss_option
+@json_option
+@click.pass_obj
+def db_migrate(
+    line: CommandLine, file: str | None, target: int | None, allow_data_loss: bool, as_json: bool
+) -> None:
+    """Bring the schema to the newest version, or to another one, up or down.
+
+    A backup is made beside the file first. Databases of the old system are taken over in place.
+    The way down is refused when it would delete data, unless --allow-data-loss is given.
+    """
+    from sbhooks.output import show
+    from sbhooks_storage.reports import Migrated
+
+    path = path_of(line, file)
+    before = set(path.parent.glob(f"{path.name}.V*.backup"))
+    steps = _migrate(path, target, allow_data_loss=allow_data_loss)
+    kept = sorted(set(path.parent.glob(f"{path.name}.V*.backup")) - before)
+    found = Migrated(steps=steps, backup=str(kept[-1]) if kept else None)
+
+    def draw(out: Output) -> None:
+        _draw_steps(out, steps, "Done")
+        if found.backup is not None:
+            out.line(f"As it was before: {found.backup}")
+
+    show(found, draw, as_json=as_json)
+
+
+@db.command("verify")
+@db_option
+@json_option
+@click.pass_context
+def db_verify(ctx: click.Context, file: str | None, as_json: bool) -> None:
+    """Examine the file, its references, and every sum in it against the log.
+
+    Ends with status 1 if anything is wrong. Takes about as long as 'sbhooks db rebuild'.
+    """
+    from sbhooks.output import show
+    from sbhooks_storage.maintenance import verify
+    from sbhooks_storage.reports import Verified
+
+    found = Verified(faults=verify(path_of(ctx.obj, file)))
+
+    def draw(out: Output) -> None:
+        for fault in found.faults or ["Nothing is wrong."]:
+            out.line(fault)
+
+    show(found, draw, as_json=as_json)
+    if found.faults:
+        ctx.exit(1)
+
+
+@db.command("rebuild")
+@db_option
+@json_option
+@click.pass_obj
+def db_rebuild(line: CommandLine, file: str | None, as_json: bool) -> None:
+    """Make everything anew that is derived from the log; the log stays as it is."""
+    from sbhooks.output import show
+    from sbhooks_storage.maintenance import rebuild_tables
+    from sbhooks_storage.rebuild import COMPARED
+    from sbhooks_storage.reports import Rebuilt
+
+    rebuild_tables(path_of(line, file))
+    found = Rebuilt(tables=sorted(COMPARED))
+    show(found, lambda out: out.line(f"Made anew: {', '.join(found.tables)}."), as_json=as_json)
+
+
+@db.command("backup")
+@click.argument("copy", required=False, type=click.Path(path_type=Path))
+@db_option
+@json_option
+@click.pass_obj
+def db_backup(line: CommandLine, copy: Path | None, file: str | None, as_json: bool) -> None:
+    """Copy the database while it is in use, and prove the copy sound.
+
+    COPY is the file to write; without it, one beside the database, named by the time.
+    """
+    from sbhooks.events import utc_now
+    from sbhooks.output import show
+    from sbhooks.wording import size
+    from sbhooks_storage.maintenance import backup
+    from sbhooks_storage.reports import BackedUp
+
+    made = backup(path_of(line, file), copy, now=utc_now())
+    found = BackedUp(backup=str(made), size_bytes=made.stat().st_size)
+    show(
+        found, lambda out: out.line(f"{found.backup}: {size(found.size_bytes)}, verified."),
+        as_json=as_json,
+    )  # fmt: skip
+
+
+@db.command("restore")
+@click.argument("copy", type=click.Path(path_type=Path))
+@db_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def db_restore(line: CommandLine, copy: Path, file: str | None, yes: bool, as_json: bool) -> None:
+    """Put a backup in the place of the database; what was there is kept as another backup."""
+    from sbhooks.errors import SbhooksError
+    from sbhooks.events import utc_now
+    from sbhooks.output import show
+    from sbhooks_storage.maintenance import restore
+    from sbhooks_storage.reports import Restored
+
+    path = path_of(line, file)
+    question = f"Replace {path} by {copy}?"
+    if not yes and not (sys.stdin.isatty() and click.confirm(question, err=True)):
+        raise SbhooksError("nothing was restored, because nobody confirmed. Give --yes to go ahead")
+    kept = restore(path, copy, now=utc_now())
+    found = Restored(restored=str(copy), replaced=None if kept is None else str(kept))
+
+    def draw(out: Output) -> None:
+        out.line(f"{path} is as in {copy}.")
+        if kept is not None:
+            out.line(f"As it was before: {kept}")
+
+    show(found, draw, as_json=as_json)
+
+
+@db.command("compact")
+@db_option
+@json_option
+@click.pass_obj
+def db_compact(line: CommandLine, file: str | None, as_json: bool) -> None:
+    """Give the space of what was deleted back to the file system.
+
+    Needs as much free space as the database takes, and nobody else who writes.
+    """
+    from sbhooks.output import show
+    from sbhooks.wording import size
+    from sbhooks_storage.compacting import compact
+
+    found = compact(path_of(line, file))
+    change = f"{size(found.before_bytes)} before, {size(found.after_bytes)} now."
+    show(found, lambda out: out.line(change), as_json=as_json)
+
+
+@click.group("import")
+def import_group() -> None:
+    """Take in what other programs have recorded."""
+
+
+@import_group.command("old")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--store", "store_url", metavar="URL", help="Import into this store.")
+@json_option
+@click.pass_obj
+def import_old(line: CommandLine, file: Path, store_url: str | None, as_json: bool) -> None:
+    """Add a database of the old system to the store, which may be in use.
+
+    FILE is only read. Importing it again adds only what is new. To go on with the old
+    database itself: sbhooks db migrate --db FILE.
+    """
+    from sbhooks.output import show
+    from sbhooks.progress import Progress
+    from sbhooks.wording import count
+    from sbhooks_storage.import_old import import_old as take_in
+
+    line.use_store(store_url)
+    with Progress("importing", quiet=as_json) as progress:
+        found = take_in(line.runtime.store, file, progress)
+
+    def draw(out: Output) -> None:
+        out.line(f"{count(found.new, 'new invocation')} of {found.read:,}.")
+        for table, rows in found.rows.items():
+            out.line(f"{table}: {count(rows, 'new row')}.")
+
+    show(found, draw, as_json=as_json)
+
+
+def add_to(cli: click.Group) -> None:
+    """Add the commands; ``import`` may be there already, made by another plugin."""
+    from sbhooks_storage.keeping_commands import COMMANDS
+
+    for command in COMMANDS:
+        db.add_command(command)
+    cli.add_command(db)
+    group = cli.commands.get("import")
+    if isinstance(group, click.Group):
+        group.add_command(import_old)
+    else:
+        cli.add_command(import_group)
+
+
+def _migrate(path: Path, target: int | None, *, allow_data_loss: bool) -> list[str]:
+    from sbhooks_migrations import HEAD
+    from sbhooks_storage.archive import check_way_down
+    from sbhooks_storage.migrate import migrate
+    from sbhooks_storage.opening import opened
+    from sbhooks_storage.sqlite import add_up
+
+    with opened(path, "migrate") as connection:
+        target = HEAD if target is None else target
+        check_way_down(connection, path, target, allow_data_loss=allow_data_loss)
+        steps = migrate(connection, path, target, allow_data_loss=allow_data_loss)
+        if target == HEAD:
+            add_up(connection)
+    return steps
+
+
+def _draw_steps(out: Output, steps: list[str], what: str) -> None:
+    out.line(f"{what}: {', '.join(steps)}." if steps else "Nothing to do.")
+
+
+def _draw_status(out: Output, found: Status) -> None:
+    from sbhooks.output import Column
+    from sbhooks.wording import count, moment, size
+
+    behind = "" if found.version == found.head else f" of {found.head}: run sbhooks db migrate"
+    fields = [
+        ("file", found.path),
+        ("schema", f"version {found.version}{behind}"),
+        ("size", f"{size(found.size_bytes)}, of which {size(found.free_bytes)} free"),
+    ]
+    if found.events_per_day is not None:
+        fields += [
+            ("events", f"{moment(found.oldest)} to {moment(found.newest)}"),
+            ("growth", f"{count(round(found.events_per_day), 'event')} a day; in a year "
+             f"{size(found.size_in_a_year_bytes)}"),
+        ]  # fmt: skip
+    if found.archived_months:
+        months = count(found.archived_months, "month")
+        fields.append(("archive", f"{months}, {size(found.archive_bytes)}"))
+    fields.append(("backup", moment(found.newest_backup) if found.newest_backup else
+                   "none beside it: run sbhooks db backup"))  # fmt: skip
+    out.fields(fields)
+    out.line("")
+    out.table(
+        [Column("table"), Column("rows", right=True)],
+        [[table.name, f"{table.rows:,}"] for table in found.tables if table.rows],
+    )

@@ -1,0 +1,225 @@
+"""Looking after a database: what is in it, copies of it, and its size on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from sbhooks.errors import StoreError
+from sbhooks.events import from_us, to_us
+from sbhooks_migrations import HEAD, migrations
+from sbhooks_storage import archive
+from sbhooks_storage.append import high_water
+from sbhooks_storage.database import connect, create_private
+from sbhooks_storage.failures import explained
+from sbhooks_storage.migrate import HISTORY, applied, copy_database
+from sbhooks_storage.opening import check_head, opened, writing
+from sbhooks_storage.rebuild import differences, rebuild
+
+_RECENT = timedelta(days=30)
+_YEAR_DAYS = 365
+
+
+class TableSize(msgspec.Struct, frozen=True, kw_only=True):
+    """One table.
+
+    Attributes:
+        name: Its name.
+        rows: How many rows it has.
+    """
+
+    name: str
+    rows: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``sbhooks db status --json`` prints.
+
+    Attributes:
+        path: The file.
+        version: Version of its schema.
+        head: The version that this sbhooks works with.
+        size_bytes: Of the file, without its write-ahead log.
+        journal_bytes: Of the write-ahead log.
+        free_bytes: Inside the file, from rows that are gone; ``sbhooks db compact`` gives it back.
+        oldest: The earliest event; absent from databases that are not at the head.
+        newest: The latest event.
+        events_per_day: Mean of the last 30 days.
+        size_in_a_year_bytes: If it goes on like that.
+        archived_months: How many months are in the archive.
+        archive_bytes: Size of their files.
+        newest_backup: When the newest backup beside the file was made.
+        tables: Largest first.
+    """
+
+    path: str
+    version: int
+    head: int
+    size_bytes: int
+    journal_bytes: int
+    free_bytes: int
+    oldest: datetime | None
+    newest: datetime | None
+    events_per_day: float | None
+    size_in_a_year_bytes: int | None
+    archived_months: int
+    archive_bytes: int
+    newest_backup: datetime | None
+    tables: list[TableSize]
+
+
+def status(path: Path) -> Status:
+    """Say what is in a database, whatever its version; changes nothing."""
+    with opened(path, "read", "ro") as connection:
+        version = applied(connection, path, migrations("sqlite"))
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+            "AND name NOT LIKE '%_fts%'"
+        ).fetchall()
+        tables = [
+            TableSize(
+                name=name, rows=connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+            )
+            for (name,) in names
+        ]
+        size = path.stat().st_size
+        oldest, newest, per_day, in_a_year = _growth(connection, size) if version == HEAD else (
+            None, None, None, None)  # fmt: skip
+        files = list(archive.catalog(connection).values()) if version == HEAD else []
+    journal = path.with_name(f"{path.name}-wal")
+    return Status(
+        path=str(path),
+        version=version,
+        head=HEAD,
+        size_bytes=size,
+        journal_bytes=journal.stat().st_size if journal.exists() else 0,
+        free_bytes=free * page,
+        oldest=oldest,
+        newest=newest,
+        events_per_day=per_day,
+        size_in_a_year_bytes=in_a_year,
+        archived_months=len(files),
+        archive_bytes=sum(file.stat().st_size for file in files if file.exists()),
+        newest_backup=newest_backup(path),
+        tables=sorted(tables, key=lambda table: (-table.rows, table.name)),
+    )
+
+
+def verify(path: Path) -> list[str]:
+    """Say what is wrong with a database: its file, its references, its scripts, its sums."""
+    with opened(path, "verify") as connection:
+        found = [
+            f"the file is damaged: {verdict}. Put back a backup: sbhooks db restore"
+            for (verdict,) in connection.execute("PRAGMA integrity_check(5)").fetchall()
+            if verdict != "ok"
+        ]
+        if found:
+            return found
+        version = applied(connection, path, migrations("sqlite"))
+        broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+        found += [
+            f"{table}: {sum(row[0] == table for row in broken)} rows refer to nothing. "
+            "Run: sbhooks db migrate, then sbhooks db rebuild"
+            for table in sorted({str(row[0]) for row in broken})
+        ]
+        if version < HEAD:
+            return [*found, f"its schema is version {version} of {HEAD}. Run: sbhooks db migrate"]
+        lost = archive.faults(connection)
+        if lost:
+            return [*found, *lost]  # the sums cannot be made without them
+        with writing(connection):
+            return [*found, *differences(connection)]
+
+
+def rebuild_tables(path: Path) -> None:
+    """Make every derived table of a database anew, in one transaction.
+
+    Raises:
+        StoreError: Its schema is not at the head.
+    """
+    with opened(path, "rebuild") as connection:
+        check_head(connection, path, "rebuild")
+        with writing(connection):
+            rebuild(connection)
+
+
+def backup(path: Path, copy: Path | None, *, now: datetime) -> Path:
+    """Copy a database that may be in use, and prove the copy sound.
+
+    Args:
+        path: The database.
+        copy: Where to; beside it by default.
+        now: Names the copy.
+
+    Raises:
+        StoreError: The copy exists already, or is damaged.
+    """
+    if copy is None:
+        copy = path.with_name(f"{path.name}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.backup")
+    if copy.exists():
+        raise StoreError(f"cannot back up {path}: {copy} exists already. Name another file")
+    with opened(path, "back up", "ro"):
+        copy_database(path, copy)
+    return copy
+
+
+def restore(path: Path, copy: Path, *, now: datetime) -> Path | None:
+    """Put a backup in the place of a database; other processes see the old or the new, whole.
+
+    Args:
+        path: The database; made if there is none.
+        copy: The backup; it stays as it is.
+        now: Names the copy of what is replaced.
+
+    Returns:
+        The copy of what was there before, if anything was.
+
+    Raises:
+        StoreError: The backup is damaged or no database of sbhooks.
+    """
+    with opened(copy, "restore", "ro") as source:
+        (verdict,) = source.execute("PRAGMA integrity_check(1)").fetchone()
+        if verdict != "ok":
+            raise StoreError(f"cannot restore {copy}: it is damaged ({verdict}). Take another one")
+        if not applied(source, copy, migrations("sqlite")):
+            raise StoreError(f"cannot restore {copy}: it has no table {HISTORY}, so it is no "
+                             "database of sbhooks. Name another file")  # fmt: skip
+        kept = None
+        if path.exists():
+            kept = backup(path, path.with_name(f"{path.name}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+                                               ".replaced.backup"), now=now)  # fmt: skip
+        else:
+            create_private(path)
+        with explained(path, "restore"), closing(connect(path)) as target:
+            source.backup(target)
+    return kept
+
+
+def newest_backup(path: Path) -> datetime | None:
+    """When the newest backup beside a database was made."""
+    made = [copy.stat().st_mtime for copy in path.parent.glob(f"{path.name}.*backup")]
+    return datetime.fromtimestamp(max(made), UTC) if made else None
+
+
+def _growth(
+    connection: sqlite3.Connection, size: int
+) -> tuple[datetime | None, datetime | None, float | None, int | None]:
+    """First and last event, events a day, and the size in a year at that rate."""
+    first, last = connection.execute("SELECT min(first_us), max(last_us) FROM session").fetchone()
+    if first is None:
+        return None, None, None, None
+    since = max(first, last - to_us(from_us(0) + _RECENT))
+    (recent,) = connection.execute(
+        "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM session_span "
+        "WHERE session_no IN (SELECT session_no FROM session WHERE last_us >= ?)", (since,),
+    ).fetchone()  # fmt: skip
+    days = max((last - since) / 86_400e6, 1.0)
+    per_day = recent / days
+    per_event = size / max(high_water(connection), 1)
+    return from_us(first), from_us(last), per_day, round(size + per_day * _YEAR_DAYS * per_event)

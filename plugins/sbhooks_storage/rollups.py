@@ -1,0 +1,256 @@
+"""Sums per hour and per day, so that questions about months need not read the log.
+
+A row is about one (project, source, skill, phase, outcome) in one hour or day. Rows of the
+log up to ``store_state.rolled_up`` are in; what other programs have written since is added
+by the next writer, and readers look it up in the log until then.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import mul
+from typing import Any, NamedTuple
+
+from sbhooks.store import BUCKET_LOG
+from sbhooks_storage import buckets, skill_sums
+from sbhooks_storage.rows import INVOCATION_OUTCOME
+
+HOUR_US = 3_600_000_000
+_CHUNK = 50_000  # rows of the log that are added up in memory at once
+_FITTING = 1 << 63
+_FEWEST_TOGETHER = 20  # rows of an hour that are read faster together
+_COLUMNS = "n, timed, total_us, squares_us, first_us, last_us, buckets"
+
+Key = tuple[str | None, str, str, str | None, str]  # project, source, skill, phase, outcome
+#: (hour, project, source, skill, phase, outcome) → times, durations in microseconds.
+Groups = dict[tuple[int, str | None, str, str, str | None, str], tuple[list[int], list[int]]]
+
+_LOG = f"""
+    SELECT e.at_us, s.project, coalesce(e.source, s.source), e.skill_name, e.workflow_phase,
+        {INVOCATION_OUTCOME},
+        CASE WHEN e.duration_seconds >= 0
+            THEN CAST(round(e.duration_seconds * 1e6) AS INTEGER) END
+    FROM skill_invocation AS e CROSS JOIN session AS s ON s.session_no = e.session_no
+"""
+
+
+class Row(NamedTuple):
+    """Sums of a group, in the order of the columns."""
+
+    n: int
+    timed: int
+    total_us: int
+    squares_us: float
+    first_us: int
+    last_us: int
+    counts: dict[int, int]
+
+    def plus(self, other: Row) -> Row:
+        """Both together."""
+        counts = dict(self.counts)
+        buckets.add(counts, other.counts)
+        return Row(
+            self.n + other.n,
+            self.timed + other.timed,
+            self.total_us + other.total_us,
+            self.squares_us + other.squares_us,
+            min(self.first_us, other.first_us),
+            max(self.last_us, other.last_us),
+            counts,
+        )
+
+
+def sums(groups: Groups) -> dict[tuple[int, Key], Row]:
+    """Add up each group: (hour, key) → its row."""
+    return {(group[0], group[1:]): _row(*lists) for group, lists in groups.items()}
+
+
+def fold(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -> None:
+    """Add rows to the hours and days they belong to."""
+    _fold_keys(connection, hours)
+    skill_sums.fold(connection, hours)
+
+
+def _fold_keys(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -> None:
+    """Add rows to the tables that keep projects apart."""
+    numbers = _numbers(connection, {key for _, key in hours})
+    rows = {(hour, numbers[key]): row for (hour, key), row in hours.items()}
+    _add(connection, "hour", rows)
+    _add(connection, "day", _by_day(rows.items()))
+
+
+def rolled_up(connection: sqlite3.Connection) -> int:
+    """The number of the log's last row that is in."""
+    (seq,) = connection.execute("SELECT value FROM store_state WHERE name = 'rolled_up'").fetchone()
+    return int(seq)
+
+
+def set_rolled_up(connection: sqlite3.Connection, seq: int) -> None:
+    """Take down that all rows up to ``seq`` are in."""
+    connection.execute("UPDATE store_state SET value = ? WHERE name = 'rolled_up'", (seq,))
+
+
+def catch_up(connection: sqlite3.Connection, upto: int, *, most: int | None = None) -> bool:
+    """Add rows that are not in yet; says whether all up to ``upto`` are in now.
+
+    Args:
+        connection: In a write transaction.
+        upto: The number of the last row to add.
+        most: How many numbers to go on at most; ``None`` for all.
+    """
+    after = rolled_up(connection)
+    end = upto if most is None else min(upto, after + most)
+    while after < end:
+        last = min(after + _CHUNK, end)
+        groups = _groups(connection.execute(
+            f"{_LOG} WHERE e.id > ? AND e.id <= ? AND e.at_us IS NOT NULL", (after, last)
+        ))  # fmt: skip
+        fold(connection, sums(groups))
+        after = last
+    set_rolled_up(connection, max(after, end))
+    return end >= upto
+
+
+def refold(connection: sqlite3.Connection, hours: Iterable[int]) -> None:
+    """Make some hours anew, with their days: a session has changed its project."""
+    upto = rolled_up(connection)
+    changed = sorted(set(hours))
+    for hour in changed:
+        connection.execute("DELETE FROM rollup_hour WHERE hour = ?", (hour,))
+        start = hour * HOUR_US
+        groups = _groups(connection.execute(
+            f"{_LOG} WHERE e.at_us >= ? AND e.at_us < ? AND e.id <= ?",
+            (start, start + HOUR_US, upto),
+        ))  # fmt: skip
+        _fold_keys(connection, sums(groups))
+    for day in sorted({hour // 24 for hour in changed}):
+        connection.execute("DELETE FROM rollup_day WHERE day = ?", (day,))
+        found = connection.execute(
+            f"SELECT hour, key_no, {_COLUMNS} FROM rollup_hour WHERE hour >= ? AND hour < ?",
+            (day * 24, day * 24 + 24),
+        )  # fmt: skip
+        hourly = (((hour, key), _read(row)) for hour, key, *row in found)
+        _add(connection, "day", _by_day(hourly))
+
+
+def clear(connection: sqlite3.Connection) -> None:
+    """Forget all sums; ``catch_up`` makes them anew."""
+    for table in ("rollup_hour", "rollup_day", "rollup_key"):
+        connection.execute(f"DELETE FROM {table}")
+    skill_sums.clear(connection)
+    set_rolled_up(connection, 0)
+
+
+def hours_of(connection: sqlite3.Connection, session_no: int) -> list[int]:
+    """The hours in which a session has invocations."""
+    found = connection.execute(
+        f"""
+        SELECT DISTINCT (e.at_us - ((e.at_us % {HOUR_US}) + {HOUR_US}) % {HOUR_US}) / {HOUR_US}
+        FROM session_span AS p
+        CROSS JOIN skill_invocation AS e ON e.id BETWEEN p.first_seq AND p.last_seq
+        WHERE p.session_no = ?
+        """,
+        (session_no,),
+    )
+    return [hour for (hour,) in found]
+
+
+def _groups(rows: Iterable[Sequence[Any]]) -> Groups:
+    groups: Groups = {}
+    for at_us, project, source, skill, phase, outcome, us in rows:
+        key = (at_us // HOUR_US, project, source, skill, phase, outcome)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = ([], [])
+        group[0].append(at_us)
+        if us is not None:
+            group[1].append(us)
+    return groups
+
+
+def _row(times: list[int], micros: list[int]) -> Row:
+    return Row(
+        len(times),
+        len(micros),
+        sum(micros),
+        float(sum(map(mul, micros, micros))),
+        min(times),
+        max(times),
+        Counter(map(_bucket, micros)),
+    )
+
+
+def _bucket(us: int) -> int:
+    """:func:`sbhooks.store.bucket` of whole microseconds."""
+    return math.floor(math.log(us) / BUCKET_LOG + 1e-9) + 1 if us else 0
+
+
+def _by_day(
+    rows: Iterable[tuple[tuple[int, int], Row]],
+) -> dict[tuple[int, int], Row]:
+    days: dict[tuple[int, int], Row] = {}
+    for (hour, key), row in rows:
+        day = (hour // 24, key)
+        days[day] = days[day].plus(row) if day in days else row
+    return days
+
+
+def _add(connection: sqlite3.Connection, length: str, rows: Mapping[tuple[int, int], Row]) -> None:
+    """Add rows to ``rollup_hour`` or ``rollup_day``."""
+    held = _held(connection, length, rows.keys())
+    written = []
+    for place, new in rows.items():
+        *sums, counts = new.plus(_read(held[place])) if place in held else new
+        written.append((*place, *map(_fitting, sums), buckets.pack(counts)))
+    connection.executemany(
+        f"INSERT OR REPLACE INTO rollup_{length} ({length}, key_no, {_COLUMNS}) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        written,
+    )
+
+
+def _held(
+    connection: sqlite3.Connection, length: str, places: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], Sequence[Any]]:
+    """What is there already: all of an hour or day at once when many of its rows are wanted."""
+    held: dict[tuple[int, int], Sequence[Any]] = {}
+    of_hour = f"SELECT key_no, {_COLUMNS} FROM rollup_{length} WHERE {length} = ?"
+    for start, wanted in Counter(start for start, _ in places).items():
+        if wanted >= _FEWEST_TOGETHER:
+            held |= {(start, number): row for number, *row in connection.execute(of_hour, (start,))}
+            continue
+        for _, number in (place for place in places if place[0] == start):
+            row = connection.execute(f"{of_hour} AND key_no = ?", (start, number)).fetchone()
+            if row is not None:
+                held[start, number] = row[1:]
+    return held
+
+
+def _read(row: Sequence[Any]) -> Row:
+    return Row(row[0], row[1], row[2], row[3], row[4], row[5], buckets.unpack(row[6]))
+
+
+def _fitting(number: float) -> float:
+    """SQLite's integers end at 63 bits."""
+    return number if number < _FITTING else float(number)
+
+
+def _numbers(connection: sqlite3.Connection, keys: set[Key]) -> dict[Key, int]:
+    """The numbers of keys; new ones for new keys."""
+    numbers: dict[Key, int] = {}
+    for skill in {key[2] for key in keys}:
+        for number, *key in connection.execute(
+            "SELECT key_no, project, source, skill, phase, outcome FROM rollup_key "
+            "WHERE skill = ?", (skill,),
+        ):  # fmt: skip
+            numbers[key[0], key[1], key[2], key[3], key[4]] = number
+    for key in keys - numbers.keys():
+        made = connection.execute(
+            "INSERT INTO rollup_key (project, source, skill, phase, outcome) "
+            "VALUES (?, ?, ?, ?, ?)", (*key[:4], str(key[4])),
+        )  # fmt: skip
+        numbers[key] = int(made.lastrowid or 0)
+    return numbers
