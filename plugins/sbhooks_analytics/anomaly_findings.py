@@ -1,0 +1,234 @@
+"""Unusual days as findings that people can read, judge and look up again.
+
+A finding has an id that stays the same while it lasts and afterwards, so a judgement
+(:class:`~sbhooks_analytics.decisions.FindingTriage`) sticks to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from sbhooks.errors import SbhooksError
+from sbhooks.store import EventQuery, EventReader
+from sbhooks_analytics.anomalies import PER_MONTH, SHIFT_DAYS, Detection, Episode, detect
+from sbhooks_analytics.daily import LOOK_BACK, Days, days_of
+from sbhooks_analytics.decisions import FindingTriage, Triage
+from sbhooks_analytics.series import Metric, Tallies, tallies
+from sbhooks_analytics.trends import most_used
+
+AnomalyType = Literal["drop", "spike", "pattern_shift"]
+MOST_SKILLS = 2_000  #: The most used are looked at.
+WINDOW = timedelta(days=60)  #: How far back findings are looked for when nothing is said.
+_CHUNK = 250  # skills at once, for the sake of memory
+METHODS = {
+    "completion_rate": "beta-binomial tails against up to 56 earlier days, 1 and 2 days together",
+    "invocations": "negative binomial tails against up to 56 earlier days",
+    "duration": "robust t of the log median against up to 56 earlier days",
+}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something unusual about one figure of one skill.
+
+    Attributes:
+        id: Identity; stays the same while it lasts.
+        skill_name: What was called.
+        metric: ``completion_rate``, ``invocations`` or ``duration``.
+        type: ``drop``, ``spike``, or ``pattern_shift`` when it lasted 14 days.
+        started_at: Begin of the first unusual day, UTC.
+        detected_at: End of the day on which it was noticed.
+        resolved_at: Begin of the first usual day; ``None`` while it lasts.
+        expected: What the past lets expect; durations in seconds, rates as fractions.
+        expected_low: What is two standard deviations less.
+        expected_high: Two more.
+        observed: Over all its days: the rate, the mean number a day, the median duration.
+        n: Invocations on its days.
+        deviation_score: Standard deviations between seen and expected on the worst day.
+        p_value: Of the day on which it was noticed, before the budget is shared out.
+        method: How unusual is told from usual.
+        triage: What somebody said about it: ``new``, ``confirmed``, ``rejected``, ``fixed``.
+        note: Why.
+    """
+
+    id: str
+    skill_name: str
+    metric: Metric
+    type: AnomalyType
+    started_at: datetime
+    detected_at: datetime
+    resolved_at: datetime | None
+    expected: float
+    expected_low: float
+    expected_high: float
+    observed: float
+    n: int
+    deviation_score: float
+    p_value: float
+    method: str
+    triage: Triage = "new"
+    note: str | None = None
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``sbhooks anomalies list --json`` prints.
+
+    Attributes:
+        findings: What lasts first, then the newest.
+        days: Complete days that were judged.
+        skills: Skills that were looked at.
+        false_alarms_per_month: At most that many are to be expected.
+        reason: Why nothing could be judged; empty otherwise.
+        method: How the alarms are made.
+    """
+
+    findings: list[Finding]
+    days: int
+    skills: int
+    false_alarms_per_month: float
+    reason: str = ""
+    method: str = "count-aware tests with one Benjamini-Hochberg budget"
+
+
+def anomalies(
+    store: EventReader, query: EventQuery, *, now: datetime, per_month: float = PER_MONTH
+) -> Findings:
+    """Find what was unusual in the time looked at.
+
+    Args:
+        store: The events.
+        query: Projects, skills and times; 60 days when it does not say since when.
+        now: Today is not complete, and not judged.
+        per_month: False alarms to expect at most in a month, over all skills and figures.
+    """
+    since = now - WINDOW if query.since is None else query.since
+    wide = msgspec.structs.replace(query, since=_back(since, LOOK_BACK + SHIFT_DAYS))
+    found = tallies(store, wide, period="day", now=now)
+    skills = list(query.skills) or most_used(found, MOST_SKILLS)
+    every = [one for one in findings_of(found, skills, per_month) if _is_in(one, since)]
+    judged = judgements(store)
+    every = [_judged(one, judged) for one in every]
+    every.sort(key=lambda one: (one.resolved_at is not None, -one.started_at.timestamp(), one.id))
+    days = sum(start >= since - timedelta(days=1) for start in found.starts)
+    return Findings(
+        findings=every, days=days, skills=len(skills), false_alarms_per_month=per_month,
+        reason=_reason(found),
+    )  # fmt: skip
+
+
+def findings_of(found: Tallies, skills: Sequence[str], per_month: float) -> list[Finding]:
+    """All findings about the given skills, nobody's judgement considered."""
+    made: list[Finding] = []
+    for start in range(0, len(skills), _CHUNK):
+        days = days_of(found, skills[start : start + _CHUNK])
+        # Every chunk gets its part of the budget.
+        part = per_month * len(days.skills) / max(len(skills), 1)
+        for metric, detection in detect(days, per_month=part).items():
+            made += [_finding(days, metric, detection, one) for one in detection.episodes]
+    return made
+
+
+def judgements(store: EventReader) -> dict[str, FindingTriage]:
+    """The newest judgement of each finding."""
+    events = store.events(EventQuery(kinds=("analytics-triage",)))
+    return {event.finding: event for event in events if isinstance(event, FindingTriage)}
+
+
+def find(found: Sequence[Finding], name: str) -> Finding:
+    """The finding that a user means by an id or its unique beginning.
+
+    Raises:
+        SbhooksError: There is none, or more than one.
+    """
+    matching = [one for one in found if name and one.id.startswith(name)]
+    if not matching:
+        raise SbhooksError(f"no finding {name!r}. List them with: sbhooks anomalies list")
+    if len(matching) > 1:
+        raise SbhooksError(
+            f"{name!r} is the beginning of {len(matching)} findings: write more of it"
+        )
+    return matching[0]
+
+
+def _finding(days: Days, metric: Metric, detection: Detection, one: Episode) -> Finding:
+    surprise = detection.surprise
+    row, span = one.row, slice(one.start, one.last + 1)
+    expected, spread = surprise.expected[row, one.alarm], surprise.spread[row, one.alarm]
+    seen = _observed(days, metric, row, span)
+    low, high = expected - 2 * spread, expected + 2 * spread
+    if metric == "duration":
+        shown = [float(np.exp(np.clip(value, -20, 21))) for value in (expected, low, high, seen)]
+        score = (seen - expected) / spread
+    else:
+        most = 1.0 if metric == "completion_rate" else np.inf
+        shown = [float(np.clip(value, 0.0, most)) for value in (expected, low, high, seen)]
+        score = (seen - expected) / spread if spread > 0 else one.sign
+    day = timedelta(days=1)
+    kind: AnomalyType = "pattern_shift" if one.shift else "drop" if one.sign < 0 else "spike"
+    skill, start = days.skills[row], days.starts[one.start]
+    return Finding(
+        id=identity(skill, metric, start, one.sign),
+        skill_name=skill,
+        metric=metric,
+        type=kind,
+        started_at=start,
+        detected_at=days.starts[one.alarm] + day,
+        resolved_at=None if one.end is None else days.starts[one.end],
+        expected=shown[0],
+        expected_low=shown[1],
+        expected_high=shown[2],
+        observed=shown[3],
+        n=int(days.n[row, span].sum()),
+        deviation_score=float(score),
+        p_value=float(surprise.p_value[row, one.alarm]),
+        method=METHODS[metric],
+    )
+
+
+def identity(subject: str, metric: str, start: datetime, sign: float) -> str:
+    """Eight letters that name a finding; of what it is about, not of when it was computed."""
+    what = "\0".join((subject, metric, start.isoformat(), "+" if sign > 0 else "-"))
+    return hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _observed(days: Days, metric: Metric, row: int, span: slice) -> float:
+    count = float(days.n[row, span].sum())
+    if metric == "completion_rate":
+        return float(days.completed[row, span].sum()) / max(count, 1.0)
+    if metric == "invocations":
+        return float(days.n[row, span].mean())
+    known = days.duration[row, span]
+    return float(np.median(known[np.isfinite(known)]))
+
+
+def _judged(one: Finding, judged: dict[str, FindingTriage]) -> Finding:
+    said = judged.get(one.id)
+    if said is None:
+        return one
+    return msgspec.structs.replace(one, triage=said.verdict, note=said.note)
+
+
+def _is_in(one: Finding, since: datetime) -> bool:
+    return one.resolved_at is None or one.resolved_at > since
+
+
+def _back(at: datetime, days: int) -> datetime:
+    try:
+        return at - timedelta(days=days)
+    except OverflowError:
+        return at
+
+
+def _reason(found: Tallies) -> str:
+    used = len(found.active)
+    if used > 14:
+        return ""
+    return (
+        f"not enough data: {used} complete days with invocations; from the 15th on, each is "
+        "compared with those before it"
+    )

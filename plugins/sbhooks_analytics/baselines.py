@@ -1,0 +1,113 @@
+"""How each skill does across all users: what a single user can compare with.
+
+The percentile ranks skills by their completion rate after smoothing: every skill starts with ten
+invocations at the rate of all, so 2 of 2 does not beat 990 of 1,000. Nothing leaves this machine;
+what could ever be shared are the rows with at least ten users.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sbhooks.store import EventQuery, EventReader, Rollup
+from sbhooks_analytics.couse import Book
+from sbhooks_analytics.intervals import wilson
+
+K_USERS = 10  #: Users behind a row that could be shared.
+_PRIOR = 10.0
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """One skill over all users.
+
+    Attributes:
+        skill_name: What was called.
+        total_users: Different people in whose sessions it was used.
+        total_invocations: How often.
+        global_completion_rate: Share of them that completed, 0 to 1.
+        rate_low: Lower end of its 95 % interval (Wilson).
+        rate_high: Upper end.
+        global_avg_duration_seconds: Mean; ``None`` without durations.
+        most_common_workflow_phase: ``None`` when no phase is known.
+        effectiveness_percentile: 0 to 100: share of the other skills whose smoothed completion
+            rate is lower, equal ones counted half.
+        shareable: Whether at least ten users stand behind it.
+    """
+
+    skill_name: str
+    total_users: int
+    total_invocations: int
+    global_completion_rate: float
+    rate_low: float
+    rate_high: float
+    global_avg_duration_seconds: float | None
+    most_common_workflow_phase: str | None
+    effectiveness_percentile: float
+    shareable: bool
+
+
+class Baselines(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``sbhooks baselines --json`` prints; the most used skill first."""
+
+    baselines: list[Baseline]  #: At most as many as were asked for.
+    skills: int  #: Skills in all.
+
+
+def baselines(store: EventReader, query: EventQuery, book: Book) -> list[Baseline]:
+    """Each skill over all users, the most used first.
+
+    Args:
+        store: The events.
+        query: Projects, skills and times to look at.
+        book: Of the same part of the log; says who used what.
+    """
+    chosen = msgspec.structs.replace(query, kinds=("invocation",))
+    groups: dict[str, list[Rollup]] = {}
+    for rollup in store.rollup(chosen, by=["skill", "phase"]):
+        groups.setdefault(str(rollup.key[0]), []).append(rollup)
+    totals = {name: _together(rollups) for name, rollups in groups.items()}
+    every = sum(n for n, *_ in totals.values())
+    rate = sum(good for _, good, _ in totals.values()) / every if every else 0.0
+    smooth = {n: (good + _PRIOR * rate) / (k + _PRIOR) for n, (k, good, _) in totals.items()}
+    ranks = percentiles(smooth)
+    found = [
+        _baseline(name, groups[name], totals[name], len(book.users.get(name, {})), ranks[name])
+        for name in groups
+    ]
+    return sorted(found, key=lambda one: (-one.total_invocations, one.skill_name))
+
+
+def percentiles(values: dict[str, float]) -> dict[str, float]:
+    """Share (0 to 100) of the other values that are lower, equal ones counted half; alone: 50."""
+    from bisect import bisect_left, bisect_right
+
+    ordered, others = sorted(values.values()), len(values) - 1
+    if not others:
+        return dict.fromkeys(values, 50.0)
+    return {
+        name: 50.0 * (bisect_left(ordered, value) + bisect_right(ordered, value) - 1) / others
+        for name, value in values.items()
+    }
+
+
+def _together(rollups: list[Rollup]) -> tuple[int, int, float | None]:
+    """Invocations, completed ones, mean duration."""
+    timed = sum(rollup.duration_n for rollup in rollups)
+    mean = sum(rollup.duration_sum for rollup in rollups) / timed if timed else None
+    good = sum(rollup.outcomes.get("success", 0) for rollup in rollups)
+    return sum(rollup.n for rollup in rollups), good, mean
+
+
+def _baseline(
+    name: str, rollups: list[Rollup], total: tuple[int, int, float | None], users: int, rank: float
+) -> Baseline:
+    n, good, mean = total
+    share = wilson(good, n)
+    phases = {r.key[1]: r.n for r in rollups if r.key[1] is not None}
+    return Baseline(
+        skill_name=name, total_users=users, total_invocations=n,
+        global_completion_rate=good / n, rate_low=share.low if share else 0.0,
+        rate_high=share.high if share else 1.0, global_avg_duration_seconds=mean,
+        most_common_workflow_phase=min(phases, key=lambda p: (-phases[p], p)) if phases else None,
+        effectiveness_percentile=rank, shareable=users >= K_USERS,
+    )  # fmt: skip

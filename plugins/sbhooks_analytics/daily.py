@@ -1,0 +1,120 @@
+"""Days of all skills as arrays, and the days that each day is compared with.
+
+A day is compared with up to 56 earlier days: those inside its baseline window on which the skill
+was used, without days that were themselves unusual. While something unusual lasts, the window
+ends where it began; after a lasting shift it begins there. So an incident does not become the
+standard by which it is judged, and a new normal does after two weeks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sbhooks.store import merge
+from sbhooks_analytics.series import Tallies
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+LOOK_BACK = 56  #: Days: eight whole weeks.
+LEAST_DAYS = 14  #: Days with data that a baseline needs.
+
+
+class Days(NamedTuple):
+    """What happened day by day.
+
+    Attributes:
+        skills: Names, in the order of the rows.
+        starts: When each day begins, UTC, in the order of the columns.
+        n: Invocations, shape ``(skills, days)``; 0 where there was none.
+        completed: Those that completed.
+        duration: Logarithm of the median duration in seconds; NaN where there is none.
+        timed: Durations behind it.
+        spread: Shape ``(skills,)``; spread of single durations (logarithms).
+        known: Shape ``(skills, days)``; whether the skill was in use and something recorded.
+    """
+
+    skills: list[str]
+    starts: list[datetime]
+    n: Floats
+    completed: Floats
+    duration: Floats
+    timed: Floats
+    spread: Floats
+    known: Bools
+
+
+class Baseline(NamedTuple):
+    """Which days each day is compared with.
+
+    Attributes:
+        first: Shape ``(skills, days)``; first column of the window.
+        end: First column behind the window.
+        usual: Shape ``(skills, days)``; false for days that are never compared with.
+    """
+
+    first: Ints
+    end: Ints
+    usual: Bools
+
+
+def days_of(found: Tallies, skills: Sequence[str]) -> Days:
+    """Arrays of the given skills; ``found`` is by day."""
+    shape = len(skills), len(found.starts)
+    n, completed, timed = (np.zeros(shape) for _ in range(3))
+    duration, known = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    active = np.array([start in found.active for start in found.starts], dtype=bool)
+    places = {start: place for place, start in enumerate(found.starts)}
+    spread = np.zeros(len(skills))
+    for row, skill in enumerate(skills):
+        periods = {s: t for s, t in found.skills.get(skill, {}).items() if s in places}
+        for start, tally in periods.items():
+            place = places[start]
+            n[row, place], completed[row, place] = tally.n, tally.completed
+            median = tally.value("duration")
+            if median is not None:
+                duration[row, place] = np.log(max(median, 1e-6))
+                timed[row, place] = tally.weight("duration")
+        if periods:
+            known[row, min(places[start] for start in periods) :] = True
+        every = merge((t.timed for t in periods.values() if t.timed), keep=())
+        quartiles = [every[0].quantile(share) for share in (0.25, 0.75)] if every else [1.0, 1.0]
+        low, high = (max(value or 0.0, 1e-6) for value in quartiles)
+        spread[row] = (np.log(high) - np.log(low)) / 1.349  # of a normal distribution
+    return Days(list(skills), found.starts, n, completed, duration, timed, spread, known & active)
+
+
+def first_baseline(shape: tuple[int, int]) -> Baseline:
+    """Every earlier day counts."""
+    columns = np.broadcast_to(np.arange(shape[1], dtype=np.int64), shape)
+    return Baseline(
+        np.zeros(shape, dtype=np.int64), columns.copy(), np.ones(shape, dtype=bool)
+    )  # fmt: skip
+
+
+def windowed(values: Floats) -> Floats:
+    """The 56 days before each day, shape ``(skills, days, 56)``; NaN before the first."""
+    padded = np.concatenate([np.full((len(values), LOOK_BACK), np.nan), values], axis=1)
+    view = np.lib.stride_tricks.sliding_window_view(padded, LOOK_BACK, axis=1)
+    return view[:, : values.shape[1], :]
+
+
+def chosen(baseline: Baseline, *, skip: int = 0) -> Bools:
+    """Which of the 56 days before each day belong to its baseline, shape as of ``windowed``.
+
+    Args:
+        baseline: The windows.
+        skip: Days right before each day that are left out, because they are tested with it.
+    """
+    days = baseline.first.shape[1]
+    place = np.arange(days)[:, None] + np.arange(-LOOK_BACK, 0)[None, :]
+    end = np.minimum(baseline.end, np.arange(days)[None, :] - skip)
+    inside = (place[None] >= baseline.first[:, :, None]) & (place[None] < end[:, :, None])
+    usual = baseline.usual[:, np.clip(place, 0, max(days - 1, 0))]
+    found: Bools = inside & usual & (place[None] >= 0)
+    return found

@@ -1,0 +1,65 @@
+"""Changes for people: what, by how much, since when, and what lies between."""
+
+from __future__ import annotations
+
+from sbhooks.output import BAD, GOOD, STRONG, Cell, Output
+from sbhooks.wording import count, duration, moment, percent, sparkline
+from sbhooks_analytics.changes import Changes, Found, title_of
+from sbhooks_analytics.draw_trends import p_text
+
+
+def draw_changes(out: Output, found: Changes, limit: int) -> None:
+    """Each change in a few lines."""
+    for one in found.changes[:limit]:
+        out.line(Cell(title_of(one), STRONG))
+        out.fields(_fields(one))
+        out.line("")
+    if not found.changes:
+        out.line("No change found." if found.series else "Not enough data: ten runs are needed.")
+    if len(found.changes) > limit:
+        out.note(f"{count(len(found.changes) - limit, 'older change')} not shown: --limit.")
+    out.note(
+        f"{count(found.series, 'series', 'series')} looked at, {found.short:,} with fewer than 10 "
+        "points not. A change lies behind the first commit, up to and with the second."
+    )
+
+
+def _fields(one: Found) -> list[tuple[str | Cell, str | Cell]]:
+    style = GOOD if one.direction in {"faster", "better"} else BAD
+    fields: list[tuple[str | Cell, str | Cell]] = [
+        (Cell(one.direction, style), _levels(one)),
+        ("since", f"{moment(one.at)}; before that {moment(one.last_before)}"),
+    ]
+    if one.commit_before and one.commit_after:
+        same = one.commit_before == one.commit_after
+        fields.append((
+            "commits",
+            f"the same, {one.commit_after[:10]}" if same
+            else f"{one.commit_before[:10]}..{one.commit_after[:10]}",
+        ))  # fmt: skip
+    fields += [("changed" if not place else "", what) for place, what in enumerate(one.changed)]
+    left, right = one.series[: one.split], one.series[one.split :]
+    bars = sparkline(one.series, width=len(one.series))
+    kept = min(len(left), 24)
+    drawn = bars[len(left) - kept : len(left)] + "|" + bars[len(left) : len(left) + 24]
+    fields.append(("points", f"{drawn}  p = {p_text(one.p_value)}"))
+    return fields if right else fields[:-1]
+
+
+def _levels(one: Found) -> str:
+    if one.metric != "duration":
+        return f"{percent(one.before)} → {percent(one.after)} completed"
+    between = f"{times(one.ratio_low)} to {times(one.ratio_high)}"
+    return (
+        f"{duration(one.before)} → {duration(one.after)}, {times(one.ratio)} as long "
+        f"(95 % interval {between})"
+    )
+
+
+def times(ratio: float | None) -> str:
+    """A ratio as people say it."""
+    if ratio is None:
+        return "?"
+    return f"{ratio:.0f} times" if ratio >= 10 else f"{ratio:.1f} times" if ratio >= 2 else (
+        f"{ratio:.2f} times"
+    )  # fmt: skip

@@ -1,0 +1,62 @@
+"""Texts as vectors, with nothing but scikit-learn: hashed words and letter groups, then SVD.
+
+Words and groups of three to five letters are counted in 2**18 places by a hash, weighed by how
+rare they are, and reduced to at most 384 directions in which these texts vary. Letter groups make
+"tests" and "testing" alike; the reduction makes words alike that occur in the same texts.
+
+References:
+    Weinberger et al., *Feature hashing for large scale multitask learning*, ICML 2009;
+    Deerwester et al., *Indexing by latent semantic analysis*, JASIS 41 (1990).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+DIMENSIONS = 384
+Vectors = npt.NDArray[np.float32]
+
+
+def embed(texts: Sequence[str]) -> Vectors:
+    """Vectors of length 1 (0 for texts without any word), shape ``(n, 384)``, float32."""
+    from scipy.sparse import hstack
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+    found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+    if not texts:
+        return found
+    words = HashingVectorizer(n_features=2**18, alternate_sign=False, norm=None)
+    letters = HashingVectorizer(
+        n_features=2**18, alternate_sign=False, norm=None, analyzer="char_wb", ngram_range=(3, 5)
+    )
+    counts = hstack([
+        TfidfTransformer(sublinear_tf=True).fit_transform(one.transform(list(texts)))
+        for one in (words, letters)
+    ]).tocsr()  # fmt: skip
+    rank = min(DIMENSIONS, len(texts) - 1)
+    if rank >= 2 and counts.nnz:
+        seen = np.unique(counts.indices)  # most places of the hash are empty
+        reduced = TruncatedSVD(rank, random_state=0).fit_transform(counts[:, seen])
+        found[:, :rank] = reduced.astype(np.float32)
+    elif counts.nnz:
+        found[:, 0] = 1.0
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.where(length > 1e-9, found / np.maximum(length, 1e-9), 0).astype(np.float32)
+
+
+def cosine(vectors: Vectors, one: Vectors) -> npt.NDArray[np.float64]:
+    """Cosine of each vector with one, from -1 to 1; 0 for vectors without a length.
+
+    Raises:
+        ValueError: The sizes differ.
+    """
+    if vectors.ndim != 2 or vectors.shape[1:] != one.shape:
+        raise ValueError(f"vectors of {vectors.shape} and {one.shape} cannot be compared")
+    length = np.linalg.norm(vectors, axis=1) * np.linalg.norm(one)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (vectors @ one) / length
+    return np.clip(np.where(length > 1e-12, found, 0.0), -1.0, 1.0).astype(np.float64)

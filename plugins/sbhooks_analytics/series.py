@@ -1,0 +1,205 @@
+"""How a skill fared hour by hour, day by day or week by week.
+
+What users see: one value per period, oldest first, and a true gap where nothing is known. A
+period without invocations has no completion rate and no duration (it is missing, not 0 %). Its
+number of invocations is 0 when something else was recorded in it, and missing when nothing was:
+then perhaps nobody was recording. The period that is still going on is left out, because a
+part of a day is no day.
+
+Invariants: everything comes from rollups, so the sums of a series are those of the log; periods
+are in UTC; weeks begin on Monday. Rollups merge, so a week is exactly the sum of its days.
+
+A duration is the median of the invocations that came to their own end (success or failure):
+of those that were killed or ran into a limit nobody knows how long they would have taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
+
+Metric = Literal["completion_rate", "duration", "invocations"]
+Period = Literal["hour", "day", "week"]
+METRICS: tuple[Metric, ...] = ("completion_rate", "duration", "invocations")
+PERIODS: tuple[Period, ...] = ("hour", "day", "week")
+LENGTH = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
+UNIT = {"completion_rate": "fraction", "duration": "seconds", "invocations": "count"}
+MOST_PERIODS = 5_000  #: A longer series keeps its newest part.
+_OWN_END = frozenset({"success", "failure"})
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to one skill in one period.
+
+    Attributes:
+        n: Invocations.
+        completed: Those with the outcome ``success``.
+        timed: Sums over those that came to their own end; ``None`` without any.
+    """
+
+    n: int
+    completed: int
+    timed: Rollup | None
+
+    def value(self, metric: Metric) -> float | None:
+        """The figure that a metric stands for; ``None`` where it is not known."""
+        if metric == "invocations":
+            return float(self.n)
+        if metric == "completion_rate":
+            return self.completed / self.n if self.n else None
+        return self.timed.quantile(0.5) if self.timed else None
+
+    def weight(self, metric: Metric) -> int:
+        """How many observations stand behind the figure."""
+        return (self.timed.duration_n if self.timed else 0) if metric == "duration" else self.n
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of one skill, period by period without a break.
+
+    Attributes:
+        skill: What was called.
+        metric: ``completion_rate`` (0 to 1), ``duration`` (median, seconds), ``invocations``.
+        period: Length of one period.
+        starts: When each begins, UTC.
+        values: One per period; ``None`` where nothing is known.
+        n: Observations behind each value.
+    """
+
+    skill: str
+    metric: Metric
+    period: Period
+    starts: list[datetime]
+    values: list[float | None]
+    n: list[int]
+
+
+class Tallies(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that happened, by skill and period.
+
+    Attributes:
+        period: Length of one period.
+        starts: All complete periods looked at, without a break.
+        skills: Skill → start → what happened; periods without invocations are missing.
+        active: Periods in which anything at all was recorded.
+    """
+
+    period: Period
+    starts: list[datetime]
+    skills: Mapping[str, Mapping[datetime, Tally]]
+    active: frozenset[datetime]
+
+    def series(self, skill: str, metric: Metric) -> Series:
+        """One figure of one skill, from its first period on."""
+        found = self.skills.get(skill, {})
+        first = min(found, default=None)
+        starts = [] if first is None else [start for start in self.starts if start >= first]
+        return Series(
+            skill=skill,
+            metric=metric,
+            period=self.period,
+            starts=starts,
+            values=[self._value(found.get(start), start, metric) for start in starts],
+            n=[found[start].weight(metric) if start in found else 0 for start in starts],
+        )
+
+    def _value(self, tally: Tally | None, start: datetime, metric: Metric) -> float | None:
+        if tally is not None:
+            return tally.value(metric)
+        return 0.0 if metric == "invocations" and start in self.active else None
+
+
+def tallies(store: EventReader, query: EventQuery, *, period: Period, now: datetime) -> Tallies:
+    """Add up invocations by skill and complete period.
+
+    Args:
+        store: The events.
+        query: Projects, skills and times to look at.
+        period: Length of one period.
+        now: The period that contains it is not complete, and left out with all later ones.
+    """
+    unit: Dimension = "hour" if period == "hour" else "day"
+    chosen = msgspec.structs.replace(query, kinds=("invocation",))
+    end = begin_of(now, period)
+    rows = [
+        (str(skill), start, rollup)
+        for rollup in store.rollup(chosen, by=["skill", unit, "outcome"])
+        for skill, label in [rollup.key[:2]]
+        if skill is not None and (start := begin_of(_start(label), period)) < end
+    ]
+    every = msgspec.structs.replace(chosen, skills=())
+    active = {start for _, start, _ in rows}
+    if query.skills:
+        labels = (_start(rollup.key[0]) for rollup in store.rollup(every, by=[unit]))
+        active |= {start for label in labels if (start := begin_of(label, period)) < end}
+    return Tallies(
+        period=period, starts=_between(active, end, period), skills=_by_skill(rows),
+        active=frozenset(active),
+    )  # fmt: skip
+
+
+def series_of(
+    store: EventReader,
+    query: EventQuery,
+    skill: str,
+    *,
+    metric: Metric,
+    period: Period,
+    now: datetime,
+) -> Series:
+    """One figure of one skill; see :func:`tallies`."""
+    chosen = msgspec.structs.replace(query, skills=(skill,))
+    return tallies(store, chosen, period=period, now=now).series(skill, metric)
+
+
+def begin_of(at: datetime, period: Period) -> datetime:
+    """When the period that contains a time begins, UTC; weeks begin on Monday."""
+    at = at.astimezone(UTC)
+    if period == "hour":
+        return at.replace(minute=0, second=0, microsecond=0)
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "day" or day.toordinal() <= day.weekday():  # no Monday before the year 1
+        return day
+    return day - timedelta(days=day.weekday())
+
+
+def _start(label: str | None) -> datetime:
+    """The time that a store's word for an hour or a day stands for."""
+    text = str(label)
+    return datetime.fromisoformat(text if len(text) <= 10 else f"{text}:00").replace(tzinfo=UTC)
+
+
+def _between(active: Iterable[datetime], end: datetime, period: Period) -> list[datetime]:
+    """Every period from the first active one up to ``end``, at most the newest 5,000."""
+    first = min(active, default=None)
+    if first is None:
+        return []
+    step = LENGTH[period]
+    count = min((end - first) // step, MOST_PERIODS)
+    return [end - step * back for back in range(count, 0, -1)]
+
+
+def _by_skill(
+    rows: Sequence[tuple[str, datetime, Rollup]],
+) -> dict[str, dict[datetime, Tally]]:
+    groups: dict[str, dict[datetime, list[Rollup]]] = {}
+    for skill, start, rollup in rows:
+        groups.setdefault(skill, {}).setdefault(start, []).append(rollup)
+    return {
+        skill: {start: _tally(rollups) for start, rollups in found.items()}
+        for skill, found in groups.items()
+    }
+
+
+def _tally(rollups: Sequence[Rollup]) -> Tally:
+    timed = [rollup for rollup in rollups if rollup.key[2] in _OWN_END and rollup.duration_n]
+    return Tally(
+        n=sum(rollup.n for rollup in rollups),
+        completed=sum(rollup.outcomes.get("success", 0) for rollup in rollups),
+        timed=next(iter(merge(timed, keep=())), None),
+    )

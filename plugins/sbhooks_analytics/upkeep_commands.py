@@ -1,0 +1,117 @@
+"""The group ``sbhooks analytics``: upkeep of results; heavy imports stand inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sbhooks.cli_options import Reading, reading
+
+if TYPE_CHECKING:
+    from sbhooks.output import Output
+    from sbhooks_analytics.calibrate import Calibration
+    from sbhooks_analytics.refresh import Refreshed
+
+
+@click.group()
+def analytics() -> None:
+    """Upkeep of the analyses."""
+
+
+@analytics.command("refresh")
+@reading
+def analytics_refresh(reading: Reading) -> None:
+    """Fill the tables of results, for dashboards and others that read by SQL.
+
+    The commands of sbhooks do not need it: they compute what they show.
+    """
+    from sbhooks.errors import SbhooksError
+    from sbhooks.progress import Progress
+    from sbhooks_analytics.numbers import need_numbers
+
+    need_numbers()
+    from sbhooks_analytics.refresh import refresh
+    from sbhooks_analytics.settings import AnalyticsConfig
+
+    if reading.foreign:
+        raise SbhooksError(
+            "cannot refresh another store than the configured one: leave out --store"
+        )
+    settings = reading.runtime.config.section("analytics", AnalyticsConfig)
+    with Progress("refreshing", quiet=reading.as_json) as progress:
+        done = refresh(
+            reading.store, reading.runtime.config.home, name=reading.runtime.config.store,
+            now=reading.now, per_month=settings.false_alarms_per_month, progress=progress,
+        )  # fmt: skip
+    reading.show(done, lambda out: _draw_refreshed(out, done))
+
+
+def _draw_refreshed(out: Output, done: Refreshed) -> None:
+    from sbhooks.output import Column
+
+    out.table(
+        [Column("table"), Column("rows", right=True)],
+        [[name, f"{rows:,}"] for name, rows in sorted(done.tables.items())],
+    )
+    if not done.kept:
+        out.note("This store keeps no results; nothing was written.")
+
+
+@analytics.command("calibrate")
+@reading
+@click.option(
+    "--copies", type=click.IntRange(1, 200), default=20, show_default=True, metavar="N",
+    help="Shuffled copies of the history.",
+)  # fmt: skip
+def analytics_calibrate(reading: Reading, copies: int) -> None:
+    """Replay your own history, and say how often each detector alarms on it.
+
+    Also on copies of it whose days are shuffled. There nothing can have changed, so every alarm
+    is a false one.
+    """
+    from sbhooks_analytics.numbers import need_numbers
+
+    need_numbers()
+    from sbhooks_analytics.calibrate import calibrate
+    from sbhooks_analytics.settings import AnalyticsConfig
+
+    settings = reading.runtime.config.section("analytics", AnalyticsConfig)
+    found = calibrate(
+        reading.store, reading.query(), now=reading.now, copies=copies,
+        per_month=settings.false_alarms_per_month,
+    )  # fmt: skip
+    reading.show(found, lambda out: _draw_calibration(out, found))
+
+
+def _draw_calibration(out: Output, found: Calibration) -> None:
+    from sbhooks.output import Column, Row
+    from sbhooks.wording import NOTHING, count, percent
+
+    def rate(value: float | None, unit: str) -> str:
+        if value is None:
+            return NOTHING
+        return percent(value) if unit == "of series" else f"{value:.2f}"
+
+    columns = [
+        Column("detector"), Column("alarm", least=10), Column("seen", right=True),
+        Column("shuffled", right=True), Column("stated", right=True), Column("unit"),
+    ]  # fmt: skip
+    rows: list[Row] = [
+        [
+            one.detector, one.what, rate(one.observed, one.unit), rate(one.shuffled, one.unit),
+            rate(one.stated, one.unit), one.unit,
+        ]
+        for one in found.rates
+    ]  # fmt: skip
+    out.table(columns, rows)
+    if found.reason:
+        out.note(f"Of skills: {found.reason}.")
+    out.note(
+        f"{count(found.skills, 'skill')} on {count(found.days, 'day')}, "
+        f"{count(found.tests, 'test')} with ten runs; shuffled: mean of "
+        f"{count(found.copies, 'copy', 'copies')} in which nothing can have changed."
+    )
+
+
+COMMANDS = (analytics,)

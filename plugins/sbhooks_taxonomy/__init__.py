@@ -1,0 +1,1 @@
+"""Built-in plugin: which kind of work a skill is for."""
