@@ -1,0 +1,1 @@
+"""A tiny shop: what the demo's tests are about."""

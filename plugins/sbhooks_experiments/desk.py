@@ -1,0 +1,350 @@
+"""What can be done with experiments: create, edit, assign, record, stop, ask.
+
+Everything is checked before anything is written, and what is written are events. A unit's first
+exposure is its assignment: asking again gives the same variant and the same time, and writes
+nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sbhooks.emitter import Emitter
+from sbhooks.errors import ExperimentError
+from sbhooks.events import Event, Outcome, from_us, utc_now
+from sbhooks.runtime import Runtime
+from sbhooks.settings import here
+from sbhooks.store import EventReader
+from sbhooks.variants import CONTROL, TREATMENT, Assigner
+from sbhooks_experiments import keeper, log
+from sbhooks_experiments.kinds import (
+    ExperimentOutcome,
+    ExperimentPlan,
+    ExperimentStop,
+    Exposure,
+    is_rating,
+)
+from sbhooks_experiments.log import State
+from sbhooks_experiments.names import plain_name, unit_name
+from sbhooks_experiments.plan import EDITABLE, Plan, changes, check
+from sbhooks_experiments.results import Analysis
+
+SOURCE = "experiments"
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sbhooks experiment assign --json` prints: what a unit gets.
+
+    Attributes:
+        experiment: Name of the experiment.
+        unit: As it is recorded.
+        variant: ``"control"`` or ``"treatment"``; ``None`` for a unit that does not take part.
+        reason: ``"split"``, ``"sticky"``, ``"holdout"`` or ``"namespace"``.
+        strategy: Command, options or strategy of the variant; the control's for a unit that
+            does not take part.
+        assigned_at: When the unit first met its variant.
+        is_new: Whether that was just now.
+    """
+
+    experiment: str
+    unit: str
+    variant: str | None
+    reason: str
+    strategy: str
+    assigned_at: datetime | None
+    is_new: bool
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sbhooks experiment record --json` prints: the outcome as it was recorded.
+
+    Attributes:
+        experiment: Name of the experiment.
+        unit: As it is recorded.
+        skill: What was called.
+        outcome: How it ended.
+        duration_s: Wall-clock time.
+        rating: What the user thought of it, 1 to 5.
+    """
+
+    experiment: str
+    unit: str
+    skill: str
+    outcome: Outcome
+    duration_s: float | None
+    rating: float | None
+
+
+class Known(NamedTuple):
+    """An experiment as it was read.
+
+    Attributes:
+        state: Its plan.
+        share: The treatment's share of new units.
+        first: Unit → whether it got the treatment first, and when.
+    """
+
+    state: State
+    share: float
+    first: dict[str, tuple[bool, int]]
+
+
+class Desk:
+    """All experiments of a store.
+
+    Args:
+        runtime: Settings, plugins and the store.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._known: dict[str, tuple[int, Known]] = {}
+
+    @property
+    def home(self) -> str:
+        """The folder of sbhooks' data."""
+        return str(self.runtime.config.home)
+
+    # --- asking ---------------------------------------------------------------
+
+    def store(self) -> EventReader:
+        """The store, with everything in it that has been recorded up to now."""
+        self.runtime.collect()
+        return self.runtime.store
+
+    def state(self, name: str) -> State:
+        """Plan and end of an experiment.
+
+        Raises:
+            ExperimentError: There is none of that name.
+        """
+        return log.state(self.store(), name)
+
+    def read(self, name: str, what: str) -> Known:
+        """A running experiment with its units; read again only when the store has changed.
+
+        Args:
+            name: Of the experiment.
+            what: What somebody is about to do with it, for the message that refuses.
+
+        Raises:
+            ExperimentError: There is none of that name, or it was stopped.
+        """
+        store = self.store()
+        mark = store.high_water()
+        before, known = self._known.get(name, (None, None))
+        if known is None or before != mark:
+            state = log.state(store, name)
+            share = keeper.present_share(state, store)
+            known = Known(state, share, log.first_exposures(store, name))
+            self._known[name] = mark, known
+        _must_run(known.state, what)
+        return known
+
+    def analyse(self, name: str) -> Analysis:
+        """The result of an experiment.
+
+        Raises:
+            ExperimentError: There is none of that name.
+            MissingExtraError: The libraries for it are not installed.
+        """
+        from sbhooks_experiments.ask import analysis
+
+        return analysis(self.store(), name, now=utc_now())
+
+    # --- writing --------------------------------------------------------------
+
+    def create(self, plan: Plan) -> State:
+        """Create an experiment.
+
+        Raises:
+            ExperimentError: The plan cannot be used, its name is taken, or its span overlaps
+                that of another experiment of the namespace.
+        """
+        check(plan)
+        known = log.states(self.store())
+        if plan.name in known:
+            raise ExperimentError(
+                f"cannot create the experiment {plan.name!r}: there is one of that name, "
+                f"created {known[plan.name].created_at:%Y-%m-%d}. Choose another name"
+            )
+        for other in known.values():
+            if other.is_running and _overlap(plan, other.plan):
+                raise ExperimentError(
+                    f"cannot create the experiment {plan.name!r}: in the namespace "
+                    f"{plan.namespace!r} its span overlaps that of {other.name!r}, "
+                    f"{other.plan.low:g} to {other.plan.high:g}. Choose another span"
+                )
+        self._write(_plan_event(plan))
+        return self.state(plan.name)
+
+    def edit(self, name: str, **fields: Any) -> State:
+        """Change the plan; the change stays visible in every later result.
+
+        Raises:
+            ExperimentError: Such a change would make another experiment, or the plan cannot be
+                used with it.
+        """
+        state = self._running(name, "change")
+        refused = sorted(set(fields) - EDITABLE)
+        if refused:
+            raise ExperimentError(
+                f"cannot change {', '.join(refused)} of the experiment {name!r}: that would be "
+                "another experiment. Stop this one and create a new one"
+            )
+        plan = check(msgspec.structs.replace(state.plan, **fields), "change")
+        if changes(state.plan, plan):
+            self._write(_plan_event(plan))
+        return self.state(name)
+
+    def assign(self, name: str, unit: str | None = None, *, expose: bool = True) -> Given:
+        """Give a unit its variant.
+
+        Args:
+            name: Of the experiment.
+            unit: Its name; this user, commit or repository by default.
+            expose: Whether the unit meets its variant now; otherwise nothing is written.
+
+        Raises:
+            ExperimentError: There is no such experiment, it was stopped, or there is no unit.
+        """
+        known = self.read(name, "assign a unit of")
+        plan = known.state.plan
+        recorded = unit_name(plan.unit, unit, self.home)
+        if recorded in known.first:
+            treated, at = known.first[recorded]
+            return _given(plan, recorded, TREATMENT if treated else CONTROL, "sticky", at)
+        found = Assigner(plan.split(known.share)).assign(recorded, plain_name(plan.unit, unit))
+        if found.variant is None or not expose:
+            return _given(plan, recorded, found.variant, found.reason, None)
+        event = exposure(plan, recorded, found.variant, found.reason, known.share)
+        self._write(event)
+        return _given(plan, recorded, found.variant, found.reason, event.at, is_new=True)
+
+    def record(
+        self,
+        name: str,
+        unit: str | None = None,
+        *,
+        outcome: Outcome | str = Outcome.SUCCESS,
+        duration_s: float | None = None,
+        rating: float | None = None,
+        skill: str | None = None,
+    ) -> Recorded:
+        """Record what a unit did under its variant.
+
+        Raises:
+            ExperimentError: There is no such experiment, it was stopped, the unit has not been
+                assigned, or a value is impossible.
+        """
+        known = self.read(name, "record an outcome of")
+        plan = known.state.plan
+        recorded = unit_name(plan.unit, unit, self.home)
+        _check_values(name, outcome, duration_s, rating)
+        if recorded not in known.first:
+            raise ExperimentError(
+                f"cannot record an outcome of the experiment {name!r}: the {plan.unit} "
+                f"{unit or recorded!r} has not been assigned. Run: sbhooks experiment assign"
+            )
+        emitter = _emitter()
+        event = ExperimentOutcome(
+            source=SOURCE, session=emitter.session, experiment=name, unit=recorded,
+            skill=skill or plan.skill or plan.name, outcome=Outcome(outcome),
+            duration_s=duration_s, rating=rating,
+        )  # fmt: skip
+        self._write(event, emitter)
+        return Recorded(
+            experiment=name, unit=event.unit, skill=event.skill, outcome=event.outcome,
+            duration_s=duration_s, rating=rating,
+        )  # fmt: skip
+
+    def stop(self, name: str, *, decision: str = "", reason: str = "") -> State:
+        """End an experiment.
+
+        Raises:
+            ExperimentError: There is no such experiment, or it has ended already.
+        """
+        self._running(name, "stop")
+        emitter = _emitter()
+        stop = ExperimentStop(
+            source=SOURCE, session=emitter.session, experiment=name, decision=decision,
+            reason=reason or "stopped by hand",
+        )  # fmt: skip
+        self._write(stop, emitter)
+        return self.state(name)
+
+    # --- inside ---------------------------------------------------------------
+
+    def _running(self, name: str, what: str) -> State:
+        state = self.state(name)
+        _must_run(state, what)
+        return state
+
+    def _write(self, event: Event, emitter: Emitter | None = None) -> None:
+        """Record an event, and have it in the store when this returns."""
+        emitter = emitter or _emitter()
+        emitter.emit(msgspec.structs.replace(event, session=emitter.session))
+        trouble = emitter.trouble
+        enabled = emitter.enabled
+        emitter.close()
+        if trouble or not enabled:
+            why = trouble or "recording is switched off (SBHOOKS_DISABLE)"
+            raise ExperimentError(f"cannot record anything of an experiment: {why}")
+        self.runtime.collect()
+
+
+def exposure(plan: Plan, unit: str, variant: str, reason: str, share: float) -> Exposure:
+    """The event of a unit that meets its variant; the session is still to be set."""
+    return Exposure(
+        source=SOURCE, session="-", experiment=plan.name, unit=unit, variant=variant,
+        reason=reason, attributes={"share": float(share), "plan": plan.digest[:12]},
+    )  # fmt: skip
+
+
+def _plan_event(plan: Plan) -> ExperimentPlan:
+    return ExperimentPlan(
+        source=SOURCE, session="-", experiment=plan.name, plan=plan, hash=plan.digest
+    )
+
+
+def _emitter() -> Emitter:
+    return Emitter(here(), source=SOURCE)
+
+
+def _given(
+    plan: Plan, unit: str, variant: str | None, reason: str, at: int | datetime | None,
+    *, is_new: bool = False,
+) -> Given:  # fmt: skip
+    return Given(
+        experiment=plan.name, unit=unit, variant=variant, reason=reason,
+        strategy=plan.treatment if variant == TREATMENT else plan.control,
+        assigned_at=from_us(at) if isinstance(at, int) else at, is_new=is_new,
+    )  # fmt: skip
+
+
+def _must_run(state: State, what: str) -> None:
+    if state.stop is not None:
+        raise ExperimentError(
+            f"cannot {what} the experiment {state.name!r}: it was stopped on "
+            f"{state.stop.at:%Y-%m-%d} ({state.stop.reason}). Create a new one to go on"
+        )
+
+
+def _check_values(
+    name: str, outcome: Outcome | str, duration_s: float | None, rating: float | None
+) -> None:
+    what = f"cannot record an outcome of the experiment {name!r}"
+    if outcome not in set(Outcome):
+        raise ExperimentError(f"{what}: {outcome!r} is none of {', '.join(Outcome)}")
+    if duration_s is not None and not 0 <= duration_s <= 1e9:
+        raise ExperimentError(f"{what}: a duration of {duration_s:g} s is not 0 or more")
+    if rating is not None and not is_rating(rating):
+        raise ExperimentError(f"{what}: the rating {rating:g} is not between 1 and 5")
+
+
+def _overlap(one: Plan, other: Plan) -> bool:
+    same = bool(one.namespace) and one.namespace == other.namespace
+    return same and one.low < other.high and other.low < one.high
