@@ -1,0 +1,1 @@
+"""One application for browsers and programs: REST, WebSocket and pages, safe by default."""

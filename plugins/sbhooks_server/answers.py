@@ -1,0 +1,318 @@
+"""Answers for programs: skills, series, tests, runs and events, straight from the store.
+
+Sums come from the store's rollups, so an answer about a million events costs as much as one
+about a thousand. Findings of plugins are asked of the plugins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from sbhooks.events import SessionEnd, SessionStart
+from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
+
+Step = Literal["hour", "day"]
+_Z_95 = 1.959963984540054
+_CHUNK = 500
+
+
+class Skill(msgspec.Struct, frozen=True, kw_only=True):
+    """How a skill fared; durations in seconds.
+
+    Attributes:
+        skill_name: What was called.
+        total_invocations: How often.
+        completed: Invocations with the outcome ``success``.
+        completion_rate: Their share, 0 to 1.
+        completion_rate_low: Lower end of its 95 % interval (Wilson).
+        completion_rate_high: Upper end.
+        avg_duration_seconds: Mean; ``None`` without durations, as are the next two.
+        p50_seconds: Half of the invocations took no longer; at most 1 % off.
+        p95_seconds: 95 of 100 invocations took no longer; at most 1 % off.
+        last_invocation_at: When the newest ended, UTC.
+    """
+
+    skill_name: str
+    total_invocations: int
+    completed: int
+    completion_rate: float
+    completion_rate_low: float
+    completion_rate_high: float
+    avg_duration_seconds: float | None
+    p50_seconds: float | None
+    p95_seconds: float | None
+    last_invocation_at: datetime
+
+
+class Skills(msgspec.Struct, frozen=True, kw_only=True):
+    """The most used skills first.
+
+    Attributes:
+        skills: At most as many as were asked for.
+        total: How many there are.
+    """
+
+    skills: list[Skill]
+    total: int
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in one hour or day (UTC).
+
+    Attributes:
+        at: Its beginning.
+        total_invocations: How many ended in it; 0 where nothing happened.
+        completed: Of these, with the outcome ``success``.
+        avg_duration_seconds: Mean; ``None`` without durations, as is the next.
+        p95_seconds: 95 of 100 took no longer; at most 1 % off.
+    """
+
+    at: datetime
+    total_invocations: int
+    completed: int
+    avg_duration_seconds: float | None
+    p95_seconds: float | None
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Hours or days in order, without gaps between the first and the last."""
+
+    skill_name: str | None  #: ``None`` for all skills together.
+    step: Step  #: What a point stands for.
+    points: list[Point]  #: Oldest first; at most 1,000, the newest.
+
+
+class Test(msgspec.Struct, frozen=True, kw_only=True):
+    """All attempts at one test with one set of parameters.
+
+    Attributes:
+        test: Its id without parameters.
+        params: The parameters.
+        project: The project that it belongs to.
+        attempts: How many were recorded.
+        outcomes: How they ended, in pytest's words: ``{"passed": 12, "failed": 1}``.
+        p50_seconds: Half of the attempts took no longer; ``None`` without durations.
+        p95_seconds: 95 of 100 attempts took no longer.
+        last_at: When the newest ended, UTC.
+    """
+
+    test: str
+    params: str | None
+    project: str | None
+    attempts: int
+    outcomes: dict[str, int]
+    p50_seconds: float | None
+    p95_seconds: float | None
+    last_at: datetime
+
+
+class Tests(msgspec.Struct, frozen=True, kw_only=True):
+    """Those that failed most often first.
+
+    Attributes:
+        tests: At most as many as were asked for.
+        total: How many there are.
+    """
+
+    tests: list[Test]
+    total: int
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One session of a tool.
+
+    Attributes:
+        session: Its identity.
+        source: The tool that observed it.
+        project: What was worked on.
+        tool: The tool that ran.
+        started_at: UTC.
+        ended_at: UTC; ``None`` while it runs, as are the next two.
+        outcome: How it ended.
+        duration_s: Wall-clock time.
+        counts: What the tool counted, such as ``{"passed": 12}``.
+        commit: What was checked out.
+        branch: Likewise.
+    """
+
+    session: str
+    source: str
+    project: str | None
+    tool: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    duration_s: float | None
+    counts: dict[str, int]
+    commit: str | None
+    branch: str | None
+
+
+class Runs(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest first."""
+
+    runs: list[Run]  #: At most as many as were asked for.
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What plugins found, the most important first."""
+
+    insights: list[Any]  #: Each as the reference of insights describes its ``kind``.
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Events in the order in which they were stored.
+
+    Attributes:
+        events: Each as the reference of events describes its ``kind``.
+        position: Give it as ``after`` to read on.
+        at_end: Whether there was nothing more when this was answered.
+    """
+
+    events: list[Any]
+    position: int
+    at_end: bool
+
+
+def skills(store: EventReader, query: EventQuery, *, limit: int) -> Skills:
+    """How skills fared, the most used first."""
+    chosen = msgspec.structs.replace(query, kinds=("invocation",))
+    rollups = [r for r in store.rollup(chosen, by=["skill"]) if r.key[0] is not None]
+    rollups.sort(key=lambda r: (-r.n, r.key))
+    return Skills(skills=[skill(r) for r in rollups[:limit]], total=len(rollups))
+
+
+def skill(rollup: Rollup) -> Skill:
+    """One skill from its sums; the first part of the key is its name."""
+    completed = rollup.outcomes.get("success", 0)
+    low, high = wilson(completed, rollup.n)
+    return Skill(
+        skill_name=str(rollup.key[0]),
+        total_invocations=rollup.n,
+        completed=completed,
+        completion_rate=completed / rollup.n,
+        completion_rate_low=low,
+        completion_rate_high=high,
+        avg_duration_seconds=rollup.duration_mean,
+        p50_seconds=rollup.quantile(0.5),
+        p95_seconds=rollup.quantile(0.95),
+        last_invocation_at=rollup.last_at,
+    )
+
+
+def series(store: EventReader, query: EventQuery, *, step: Step, most: int = 1_000) -> Series:
+    """Invocations per hour or day, the empty ones between the first and the last included."""
+    chosen = msgspec.structs.replace(query, kinds=("invocation",))
+    found = {_begin(r.key[0], step): r for r in store.rollup(chosen, by=[step])}
+    name = query.skills[0] if query.skills else None
+    if not found:
+        return Series(skill_name=name, step=step, points=[])
+    length = timedelta(hours=1) if step == "hour" else timedelta(days=1)
+    last = max(found)
+    number = min(most, (last - min(found)) // length + 1)
+    times = [last - length * back for back in reversed(range(number))]
+    return Series(skill_name=name, step=step, points=[_point(at, found.get(at)) for at in times])
+
+
+def tests(store: EventReader, query: EventQuery, *, limit: int) -> Tests:
+    """Tests with their counts, those that failed most often first."""
+    chosen = msgspec.structs.replace(query, kinds=("test-result",))
+    by: list[Dimension] = ["project", "test", "params", "subtest", "detail"]
+    rows = [r for r in store.rollup(chosen, by=by) if r.key[1] is not None and r.key[3] is None]
+    outcomes: dict[tuple[str | None, ...], dict[str, int]] = {}
+    for row in rows:
+        outcomes.setdefault(row.key[:3], {})[str(row.key[4])] = row.n
+    whole = merge(rows, keep=(0, 1, 2))
+    whole.sort(key=lambda r: (-_bad(outcomes[r.key]), str(r.key)))
+    return Tests(tests=[_test(r, outcomes[r.key]) for r in whole[:limit]], total=len(whole))
+
+
+def runs(store: EventReader, query: EventQuery, *, limit: int) -> Runs:
+    """The newest sessions of tools."""
+    chosen = msgspec.structs.replace(
+        query, kinds=("session-start",), newest_first=True, limit=limit
+    )
+    starts = {e.session: e for e in store.events(chosen) if isinstance(e, SessionStart)}
+    ends: dict[str, SessionEnd] = {}
+    for some in _chunks(list(starts)):
+        wanted = EventQuery(kinds=("session-end",), sessions=some)
+        ends |= {e.session: e for e in store.events(wanted) if isinstance(e, SessionEnd)}
+    return Runs(runs=[_run(start, ends.get(session)) for session, start in starts.items()])
+
+
+def events(store: EventReader, *, after: int, limit: int) -> EventPage:
+    """Read on behind a position."""
+    tail = store.tail(after, limit=limit)
+    return EventPage(events=list(tail.events), position=tail.position, at_end=not tail.events)
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share, 0 to 1; all of it without observations.
+
+    References:
+        Wilson, *Probable inference*, JASA 22 (1927).
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share, z2 = successes / n, _Z_95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _begin(label: str | None, step: Step) -> datetime:
+    text = f"{label}:00+00:00" if step == "hour" else f"{label}T00:00+00:00"
+    return datetime.fromisoformat(text)
+
+
+def _point(at: datetime, rollup: Rollup | None) -> Point:
+    return Point(
+        at=at,
+        total_invocations=rollup.n if rollup else 0,
+        completed=rollup.outcomes.get("success", 0) if rollup else 0,
+        avg_duration_seconds=rollup.duration_mean if rollup else None,
+        p95_seconds=rollup.quantile(0.95) if rollup else None,
+    )
+
+
+def _bad(outcomes: dict[str, int]) -> int:
+    return outcomes.get("failed", 0) + outcomes.get("error", 0)
+
+
+def _test(rollup: Rollup, outcomes: dict[str, int]) -> Test:
+    return Test(
+        project=rollup.key[0],
+        test=str(rollup.key[1]),
+        params=rollup.key[2],
+        attempts=rollup.n,
+        outcomes=outcomes,
+        p50_seconds=rollup.quantile(0.5),
+        p95_seconds=rollup.quantile(0.95),
+        last_at=rollup.last_at,
+    )
+
+
+def _run(start: SessionStart, end: SessionEnd | None) -> Run:
+    return Run(
+        session=start.session,
+        source=start.source,
+        project=start.project,
+        tool=start.tool,
+        started_at=start.at,
+        ended_at=end.at if end else None,
+        outcome=str(end.outcome) if end else None,
+        duration_s=end.duration_s if end else None,
+        counts=end.counts if end else {},
+        commit=start.vcs.commit if start.vcs else None,
+        branch=start.vcs.branch if start.vcs else None,
+    )
+
+
+def _chunks(items: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    for first in range(0, len(items), _CHUNK):
+        yield tuple(items[first : first + _CHUNK])
