@@ -1,0 +1,144 @@
+"""Changes of recorded tests and skills, with what lies between; calibration on a history."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from sbhooks.cli import main
+from sbhooks.config import load_config
+from sbhooks.events import Event, Vcs, utc_now
+from sbhooks.insights import ChangePoint, InsightQuery
+from sbhooks.runtime import Runtime
+from sbhooks.store import EventQuery
+from sbhooks.testing.factories import NOON, Timeline
+from sbhooks.testing.histories import history_of
+from sbhooks.testing.memory import MemoryEventStore
+from sbhooks_analytics.calibrate import calibrate
+from sbhooks_analytics.changes import changes
+
+DAY = timedelta(days=1)
+MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def runs(times: list[float], *, start: datetime = NOON, slow_from: int = 8) -> list[Event]:
+    """Runs of a test that changes with a commit, and of one that does not."""
+    made: list[Event] = []
+    rng = np.random.default_rng(1)
+    for number, time in enumerate(times):
+        line = Timeline(f"run-{number:03d}", start=start + timedelta(hours=number))
+        new = number >= slow_from
+        made.append(line.start(
+            project="acme", vcs=Vcs(commit=("b" if new else "a") * 40, branch="main"),
+            tool_version="9.1" if new else "9.0", attributes={"numprocesses": 4} if new else {},
+        ))  # fmt: skip
+        for test, seconds in (("t.py::slow", time), ("t.py::even", 0.3)):
+            passed = line.passed(test, setup_s=None, teardown_s=None)
+            noise = float(rng.normal(1, 0.05))
+            made.append(msgspec.structs.replace(passed, call_s=seconds * noise))
+        made.append(line.end(duration_s=1.0))
+    return made
+
+
+def test_a_slow_down_is_found_with_what_lies_between(store: MemoryEventStore) -> None:
+    store.append(runs([0.1] * 8 + [0.4] * 8))
+    found = changes(store, EventQuery(), now=NOON + DAY)
+    (one,) = found.changes
+    assert (one.subject, one.direction, one.project) == ("t.py::slow", "slower", "acme")
+    assert (one.commit_before, one.commit_after) == ("a" * 40, "b" * 40)
+    assert one.sessions == ["run-007", "run-008"]
+    assert one.changed == ["pytest version: 9.0 → 9.1", "numprocesses: nothing → 4"]
+    assert one.ratio == pytest.approx(4, rel=0.1)
+    assert one.ratio_low is not None and one.ratio_high is not None
+    assert 3.5 < one.ratio_low < one.ratio < one.ratio_high < 4.5
+    assert found.series == 2
+
+
+def test_failed_attempts_and_small_changes_are_none(store: MemoryEventStore) -> None:
+    store.append(runs([0.1] * 8 + [0.115] * 8))
+    store.append([
+        Timeline(f"f{n}", start=NOON + timedelta(hours=n)).failed("t.py::even", call_s=9.0)
+        for n in range(8, 16)
+    ])  # fmt: skip
+    assert changes(store, EventQuery(), now=NOON + DAY).changes == []
+
+
+def test_few_runs_are_not_enough(store: MemoryEventStore) -> None:
+    store.append(runs([0.1, 0.9] * 3))
+    found = changes(store, EventQuery(), now=NOON + DAY)
+    assert (found.changes, found.series, found.short) == ([], 0, 2)
+
+
+def test_a_skill_that_becomes_worse_is_attributed_to_a_commit(store: MemoryEventStore) -> None:
+    store.append(history_of([(MONDAY + DAY * d, 38, 2) for d in range(20)], commit="a" * 40))
+    store.append(history_of([(MONDAY + DAY * d, 28, 12) for d in range(20, 40)], commit="b" * 40))
+    (one,) = changes(store, EventQuery(), now=MONDAY + DAY * 40).changes
+    assert (one.subject, one.metric, one.direction) == ("ruff-check", "completion_rate", "worse")
+    assert one.at == MONDAY + DAY * 20
+    assert (one.before, one.after) == pytest.approx((0.95, 0.7), abs=0.02)
+    assert (one.commit_before, one.commit_after) == ("a" * 40, "b" * 40)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [[], [(0, 1, 0)], [(d, 9, 0) for d in range(60)], [(d, 0, 9) for d in range(60)],
+     [(0, 1, 0), (9_000, 1, 0)]],
+    ids=["empty", "one", "all good", "all bad", "clock jump"],
+)  # fmt: skip
+def test_every_history_has_an_answer(store: MemoryEventStore, days: list[Any]) -> None:
+    store.append(history_of([(MONDAY + DAY * d, good, bad) for d, good, bad in days]))
+    now = MONDAY + DAY * 61
+    assert changes(store, EventQuery(), now=now).changes == []
+    found = calibrate(store, EventQuery(), now=now, per_month=0.05, copies=2)
+    assert bool(found.reason) == (len(days) < 28)
+    assert all((rate.shuffled is None) == (rate.observed is None) for rate in found.rates)
+    assert (found.rates[0].shuffled is None) == bool(found.reason)
+
+
+def test_calibration_says_how_often_each_detector_alarms_for_nothing(
+    store: MemoryEventStore,
+) -> None:
+    rng = np.random.default_rng(7)
+    for skill in ("a", "b", "c"):
+        good = rng.binomial(12, 0.9, 90)
+        days = [(MONDAY + DAY * d, int(g), 12 - int(g)) for d, g in enumerate(good)]
+        store.append(history_of(days, skill=skill))
+    found = calibrate(store, EventQuery(), now=MONDAY + DAY * 90, per_month=0.05, copies=4)
+    told = [rate.shuffled for rate in found.rates]
+    anomalies, old, trend, change = (0.0 if rate is None else rate for rate in told[:4])
+    assert anomalies <= 0.2 and trend <= 0.2 and change <= 0.1
+    assert old > 5
+    assert told[4] is None  # there are no tests
+
+
+def test_the_commands_show_and_print_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start = utc_now() - DAY * 2
+    with Runtime.start(load_config()) as runtime:
+        runtime.store.append(runs([0.1] * 8 + [0.4] * 8, start=start))
+        now = utc_now()
+        (finding,) = runtime.insights(InsightQuery(now=now, kinds=("change-point",)))
+    assert isinstance(finding, ChangePoint)
+    assert "between aaaaaaaaaa and bbbbbbbbbb" in finding.summary
+    assert main(["changes"]) == 0
+    told = capsys.readouterr()
+    assert "aaaaaaaaaa..bbbbbbbbbb" in told.out and "slower" in told.out
+    assert all(line.isprintable() and len(line) <= 80 for line in told.out.split("\n"))
+    assert main(["changes", "even", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changes"] == []
+    assert main(["analytics", "calibrate"]) == 0
+    told = capsys.readouterr()
+    assert "not enough data" in told.out and "a test's duration" in told.out
+    assert all(len(line) <= 80 for line in told.out.split("\n"))
+    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    with Runtime.start(load_config()) as runtime:
+        runtime.store.append(history_of([(today - DAY * d, 9, 1) for d in range(1, 40)]))
+    assert main(["analytics", "calibrate", "--copies", "2"]) == 0
+    told = capsys.readouterr()
+    assert "shuffled" in told.out and "zscore" in told.out
+    assert all(len(line) <= 80 for line in told.out.split("\n"))

@@ -1,0 +1,263 @@
+"""Baselines, dependencies, clusters: against brute force, and the same however they were read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import hypergeom, percentileofscore
+
+from sbhooks.cli import main
+from sbhooks.config import load_config
+from sbhooks.events import Event, Outcome, utc_now
+from sbhooks.runtime import Runtime
+from sbhooks.store import EventQuery
+from sbhooks.testing.factories import NOON, Timeline
+from sbhooks.testing.memory import MemoryEventStore
+from sbhooks_analytics.baselines import baselines, percentiles
+from sbhooks_analytics.clusters import clusters, overlaps
+from sbhooks_analytics.couse import FILE, Book, follow, gather
+from sbhooks_analytics.dependencies import dependencies, fisher, relationship
+
+EVERYTHING = EventQuery()
+
+
+def session(number: int, skills: list[str], user: str = "u") -> list[Event]:
+    line = Timeline(f"s{number:05d}", start=NOON + timedelta(hours=number))
+    return [line.start(user=user), *(line.invocation(skill, duration_s=1.0) for skill in skills)]
+
+
+def stored(sessions: list[list[str]]) -> MemoryEventStore:
+    store = MemoryEventStore()
+    for number, skills in enumerate(sessions):
+        store.append(session(number, skills, user=f"u{number % 3}"))
+    return store
+
+
+sessions_of = st.lists(
+    st.lists(st.sampled_from("abcde"), min_size=1, max_size=6), min_size=1, max_size=15
+)
+
+
+@given(sessions_of)
+def test_b11_lift_counts_sessions_not_events(sessions: list[list[str]]) -> None:
+    """Ten retries in one session counted 100, and lift was divided by events."""
+    found = dependencies(gather(stored(sessions), EVERYTHING))
+    sets = [set(skills) for skills in sessions]
+    total = len(sets)
+    for one in found:
+        a = sum(one.skill_a in held for held in sets)
+        b = sum(one.skill_b in held for held in sets)
+        both = sum({one.skill_a, one.skill_b} <= held for held in sets)
+        assert (one.co_occurrence_count, one.sessions_a, one.sessions_b) == (both, a, b)
+        assert one.lift_score == pytest.approx((both / total) / ((a / total) * (b / total)))
+        alone = min(
+            1, 2 * min(hypergeom.sf(both - 1, total, a, b), hypergeom.cdf(both, total, a, b))
+        )
+        assert one.p_value >= alone - 1e-9
+    names = {frozenset((one.skill_a, one.skill_b)) for one in found}
+    assert len(names) == len(found)
+    assert all(one.skill_a < one.skill_b for one in found)
+
+
+@given(total=st.integers(1, 400), shares=st.tuples(*[st.floats(0, 1)] * 3))
+def test_p_values_are_those_of_scipy(total: int, shares: tuple[float, float, float]) -> None:
+    a, b = round(total * shares[0]), round(total * shares[1])
+    least, most = max(0, a + b - total), min(a, b)
+    both = least + round((most - least) * shares[2])
+    (found,) = fisher(*(np.array([float(x)]) for x in (both, a, b)), float(total))
+    tails = hypergeom.sf(both - 1, total, a, b), hypergeom.cdf(both, total, a, b)
+    assert found == pytest.approx(min(1, 2 * min(tails)), abs=1e-9)
+
+
+@given(sessions_of, st.integers(1, 14))
+def test_reading_on_gives_the_same_book_as_reading_anew(
+    tmp_path_factory: pytest.TempPathFactory, sessions: list[list[str]], cut: int
+) -> None:
+    home = tmp_path_factory.mktemp("book")
+    store = MemoryEventStore()
+    for number, skills in enumerate(sessions[:cut]):
+        store.append(session(number, skills))
+    follow(store, home, name="x")
+    for number, skills in enumerate(sessions[cut:]):  # also into sessions that are known already
+        line = Timeline(f"s{number:05d}", start=NOON + timedelta(days=1, hours=number))
+        store.append([line.invocation(skill) for skill in skills])
+    whole = gather(store, EVERYTHING)
+    after = follow(store, home, name="x")
+    for field in ("visits", "skills", "users", "pairs", "gaps"):
+        assert _full(getattr(after, field)) == _full(getattr(whole, field))
+
+
+def _full(table: Any) -> Any:
+    """Without what has come to nothing."""
+    if not isinstance(table, dict):
+        return table
+    return {k: _full(v) for k, v in table.items() if v not in ({}, 0)}
+
+
+def test_what_was_erased_is_noticed(tmp_path: Path) -> None:
+    store = stored([["a", "b"], ["a", "b"], ["a", "b"]])
+    assert follow(store, tmp_path, name="x").pairs == {"a": {"b": 3}}
+    store.erase_user("u1")
+    assert follow(store, tmp_path, name="x").pairs == {"a": {"b": 2}}
+    assert follow(MemoryEventStore(), tmp_path, name="other").visits == {}
+
+
+def test_a_broken_file_is_made_anew(tmp_path: Path) -> None:
+    store = stored([["a", "b"]])
+    (tmp_path / FILE).write_bytes(b"{nonsense")
+    assert follow(store, tmp_path, name="x").pairs == {"a": {"b": 1}}
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+def test_the_order_and_the_gap_are_said() -> None:
+    store = MemoryEventStore()
+    for number in range(9):
+        line = Timeline(
+            f"s{number}", start=NOON + timedelta(days=number), step=timedelta(seconds=30)
+        )
+        names = ["commit", "push"] if number < 8 else ["push", "commit"]
+        store.append([line.invocation(name) for name in names])
+    (one,) = dependencies(gather(store, EVERYTHING))
+    assert (one.first, one.first_share) == ("commit", pytest.approx(8 / 9))
+    assert one.median_gap_s == pytest.approx(30, rel=0.01)
+
+
+def test_a_lift_on_few_sessions_is_pulled_to_1_and_not_sure() -> None:
+    few = [["a", "b"]] + [[name] for name in "cdefghij"]
+    (one,) = dependencies(gather(stored(few), EVERYTHING))
+    assert one.lift_score == 9
+    assert one.shrunk_lift < 1.3
+    assert one.p_value > 0.05
+    assert relationship(one.lift_score) == "strong_positive"
+    assert [relationship(lift) for lift in (1.6, 1.2, 1.0, 0.7, 0.2)] == [
+        "moderate_positive", "weak_positive", "independent", "weak_negative", "moderate_negative",
+    ]  # fmt: skip
+
+
+def test_pairs_by_chance_are_rarely_sure() -> None:
+    rng = np.random.default_rng(5)
+    sure = 0
+    for _ in range(30):
+        sessions = [[n for n in "abcdefgh" if rng.random() < 0.4] or ["a"] for _ in range(60)]
+        found = dependencies(gather(stored(sessions), EVERYTHING))
+        sure += any(one.p_value <= 0.05 for one in found)
+    assert sure <= 4
+
+
+@given(st.dictionaries(st.text("abcdefgh", min_size=1), st.integers(0, 4).map(float), min_size=2))
+def test_percentiles_are_those_of_scipy_among_the_others(values: dict[str, float]) -> None:
+    found = percentiles(values)
+    for name, value in values.items():
+        others = [other for key, other in values.items() if key != name]
+        assert found[name] == pytest.approx(percentileofscore(others, value, kind="mean"))
+
+
+def test_b12_baselines_count_users_and_2_of_2_do_not_beat_990_of_1000() -> None:
+    """The table stayed empty, and "total_users" counted sessions."""
+    store = MemoryEventStore()
+    for number in range(20):
+        line = Timeline(f"s{number}", start=NOON + timedelta(hours=number))
+        events: list[Event] = [line.start(user=f"u{number % 4}")]
+        events += [line.invocation("proven", phase="execution", duration_s=2.0) for _ in range(50)]
+        store.append(
+            [*events[:50], line.invocation("proven", Outcome.FAILURE)] if number % 2 else events
+        )
+        store.append([line.invocation("poor", Outcome.FAILURE), line.invocation("poor")])
+    line = Timeline("once", start=NOON + timedelta(days=3))
+    store.append([line.start(user="u9"), line.invocation("lucky"), line.invocation("lucky")])
+    found = {b.skill_name: b for b in baselines(store, EVERYTHING, gather(store, EVERYTHING))}
+    assert [found[name].total_users for name in ("proven", "poor", "lucky")] == [4, 4, 1]
+    assert found["proven"].global_completion_rate == pytest.approx(0.99)
+    assert found["proven"].most_common_workflow_phase == "execution"
+    assert found["proven"].global_avg_duration_seconds == pytest.approx(2.0)
+    assert found["lucky"].global_completion_rate == 1
+    assert [found[n].effectiveness_percentile for n in ("proven", "lucky", "poor")] == [100, 50, 0]
+    assert not found["proven"].shareable
+
+
+def test_groups_are_found_named_and_keep_their_names() -> None:
+    sessions = [["ruff", "mypy", "black"]] * 10 + [["build", "push"]] * 8 + [["alone"]] * 5
+    found = clusters(gather(stored(sessions), EVERYTHING))
+    assert [[m.skill_name for m in c.members] for c in found.clusters] == [
+        ["black", "mypy", "ruff"], ["build", "push"],
+    ]  # fmt: skip
+    assert all(0 <= m.membership_score <= 1 for c in found.clusters for m in c.members)
+    assert found.alone == 1
+    before = {"checks": ["ruff", "mypy", "black"], "old": ["gone"]}
+    again = clusters(gather(stored(sessions), EVERYTHING), before)
+    assert [one.name for one in again.clusters] == ["checks", "build"]
+
+
+@given(sessions_of)
+def test_overlaps_are_jaccard_of_sessions(sessions: list[list[str]]) -> None:
+    book = gather(stored(sessions), EVERYTHING)
+    names = sorted(book.skills)
+    found = overlaps(book, names)
+    held = {n: {i for i, s in enumerate(sessions) if n in s} for n in names}
+    for i, a in enumerate(names):
+        for j, b in enumerate(names):
+            assert found[i, j] == pytest.approx(len(held[a] & held[b]) / len(held[a] | held[b]))
+
+
+def test_an_empty_book_has_answers() -> None:
+    assert dependencies(Book()) == []
+    assert clusters(Book()).clusters == []
+    assert baselines(MemoryEventStore(), EVERYTHING, Book()) == []
+    assert percentiles({"only": 1.0}) == {"only": 50.0}
+
+
+@pytest.fixture
+def used(home: Path) -> None:
+    with Runtime.start(load_config()) as runtime:
+        start = utc_now() - timedelta(days=3)
+        for number in range(30):
+            line = Timeline(f"s{number}", start=start + timedelta(hours=number))
+            names = ["ruff-check", "mypy"] if number % 3 else ["docker-build", "k8s-deploy"]
+            asked = [line.invocation(name, query="make the tests faster") for name in names]
+            runtime.store.append([line.start(project="acme", user=f"u{number % 2}"), *asked])
+
+
+def test_people_and_programs_are_answered(used: None, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ("baselines", "deps", "deps mypy", "deps --all", "clusters", "search fast test",
+                  "search deploy --phase execution", "analytics refresh", "clusters --project acme",
+                  "baselines --project nobody"):  # fmt: skip
+        assert main(words.split()) == 0
+        told = capsys.readouterr()
+        assert told.err == ""
+        assert told.out.count("\n") >= 1
+        assert all(line.isprintable() and len(line) <= 80 for line in told.out.split("\n"))
+        assert main([*words.split(), "--json"]) == 0
+        assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_refresh_fills_the_tables_and_again_the_same(
+    used: None, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert main(["analytics", "refresh", "--json"]) == 0
+        tables = json.loads(capsys.readouterr().out)["tables"]
+        assert tables == {
+            "skill_community_baselines": 4, "skill_dependencies": 2, "skill_clusters": 2,
+            "skill_cluster_membership": 4, "skill_anomalies": 0,
+        }  # fmt: skip
+        with sqlite3.connect(home / "sbhooks.db") as connection:
+            assert connection.execute(
+                "SELECT skill_a, skill_b, co_occurrence_count, round(lift_score, 2), "
+                "relationship_type FROM v_skill_dependency_network WHERE skill_a = 'mypy'"
+            ).fetchall() == [("mypy", "ruff-check", 20, 1.5, "weak_positive")]
+            assert connection.execute(
+                "SELECT cluster_name, count(*) FROM skill_clusters JOIN skill_cluster_membership "
+                "USING (cluster_id) GROUP BY 1 ORDER BY 1"
+            ).fetchall() == [("docker-build", 2), ("mypy", 2)]
+            assert connection.execute(
+                "SELECT count(DISTINCT user_id) FROM v_community_baseline_comparison"
+            ).fetchone() == (2,)
+    connection.close()

@@ -1,0 +1,145 @@
+"""Real servers: uvicorn on a real socket, in a thread or as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("litestar")
+pytest.importorskip("httpx")
+
+import httpx
+import uvicorn
+
+from sbhooks.config import load_config
+from sbhooks.runtime import Runtime
+from sbhooks_server.app import create_app
+from sbhooks_server.guard import Policy
+
+
+class Serving:
+    """A server at work in a thread.
+
+    Attributes:
+        runtime: What it serves.
+        port: Where, on 127.0.0.1.
+    """
+
+    def __init__(self, runtime: Runtime, policy: Policy) -> None:
+        self.runtime = runtime
+        config = uvicorn.Config(
+            create_app(runtime, policy), port=0, http="h11", ws="websockets-sansio",
+            ws_max_size=policy.max_message_bytes, ws_per_message_deflate=False,
+            log_config=None, lifespan="on",
+        )  # fmt: skip
+        self._sock = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._sock.getsockname()[1]
+        self._ready = threading.Event()
+        self._server = uvicorn.Server(config)
+        started = self._server.startup
+
+        async def startup(sockets: list[socket.socket] | None = None) -> None:
+            await started(sockets)
+            self._ready.set()
+
+        self._server.startup = startup  # type: ignore[method-assign]
+        self._thread = threading.Thread(target=self._server.run, args=([self._sock],), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(30)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    def client(self, **settings: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, trust_env=False, **settings)
+
+    def raw(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send a request that ends its connection; returns status, headers, body."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as sock:
+            sock.sendall(request)
+            data = b""
+            while chunk := sock.recv(65536):
+                data += chunk
+        head, _, body = data.partition(b"\r\n\r\n")
+        first, *rest = head.decode("latin-1").split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in rest)
+        return int(first.split()[1]), headers, body
+
+
+@pytest.fixture
+def serving(home: Path) -> Iterator[Callable[..., Serving]]:
+    """Starts servers over the test's home."""
+    begun: list[Serving] = []
+
+    def start(policy: Policy | None = None) -> Serving:
+        made = Serving(Runtime.start(load_config()), policy or Policy())
+        begun.append(made)
+        return made
+
+    yield start
+    for each in begun:
+        each.stop()
+        each.runtime.close()
+
+
+class Process:
+    """``sbhooks serve`` as users start it."""
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "sbhooks", "serve", "--port", "0", *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **(environment or {})},
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        words = self.process.stdout.readline().split()
+        self.url = words[1] if words else ""
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; returns exit status and standard error."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
+@pytest.fixture
+def process() -> Iterator[Callable[..., Process]]:
+    """Starts ``sbhooks serve`` in processes."""
+    begun: list[Process] = []
+
+    def start(*arguments: str, **settings: Any) -> Process:
+        begun.append(Process(*arguments, **settings))
+        return begun[-1]
+
+    yield start
+    for each in begun:
+        each.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def sbhooks(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run a command in this process; returns its JSON document."""
+    from sbhooks.cli import main
+
+    def run(*arguments: str) -> Any:
+        assert main([*arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run

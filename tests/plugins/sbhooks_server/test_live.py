@@ -1,0 +1,428 @@
+"""The live WebSocket, spoken by real clients over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from sbhooks.config import load_config
+from sbhooks.events import Outcome
+from sbhooks.hookspecs import hookimpl
+from sbhooks.insights import Insight
+from sbhooks.runtime import Runtime
+from sbhooks.testing.factories import Timeline
+from sbhooks_server import hub as hubs
+from sbhooks_server.frames import BadAsk, read
+from sbhooks_server.guard import Policy
+from sbhooks_server.hub import MOST_WAITING, Client, Hub
+from sbhooks_server.tokens import TokenFile
+
+Serve = Callable[..., Any]
+
+
+@contextmanager
+def listening(server: Any, **settings: Any) -> Iterator[ClientConnection]:
+    url = f"ws://127.0.0.1:{server.port}/ws"
+    with connect(
+        url, proxy=None, compression=None, open_timeout=20, close_timeout=0.5, **settings
+    ) as client:
+        yield client
+
+
+def say(client: ClientConnection, kind: str, **fields: Any) -> None:
+    client.send(json.dumps({"type": kind, **fields}))
+
+
+def hear(client: ClientConnection, kind: str, within_s: float = 20) -> Any:
+    """The next message of a kind; others are passed over."""
+    deadline = time.monotonic() + within_s
+    while True:
+        message = json.loads(client.recv(timeout=max(0.0, deadline - time.monotonic())))
+        if message["type"] == kind:
+            return message
+
+
+def store(server: Any, *skills: str, **fields: Any) -> list[str]:
+    line = Timeline()
+    events = [line.invocation(skill, **fields) for skill in skills]
+    server.runtime.store.append(events)
+    return [event.id for event in events]
+
+
+# --- what clients say ---------------------------------------------------------
+
+
+def test_a_ping_is_answered(serving: Serve) -> None:
+    with listening(serving()) as client:
+        say(client, "ping")
+        assert json.loads(client.recv(timeout=20)) == {"type": "pong"}
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("", "bad_json"), ("{", "bad_json"), ("[" * 10_000, "bad_json"), ("[]", "not_an_object"),
+        ("3", "not_an_object"), ("null", "not_an_object"), ("{}", "unknown_type"),
+        ('{"type": "x"}', "unknown_type"), ('{"type": 3}', "unknown_type"),
+        ('{"type": null}', "unknown_type"), ('{"type": "get_metrics"}', "bad_request"),
+        ('{"type": "subscribe", "skill_name": 3}', "bad_request"),
+        ('{"type": "subscribe", "after": -1, "events": true}', "bad_request"),
+        ('{"type": "subscribe", "after": 1}', "bad_request"),
+        ('{"type": "get_metrics", "skill_name": "nobody"}', "unknown_skill"),
+        (b'{"type": "ping"}', "not_text"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_served_is_said_and_the_talk_goes_on(
+    serving: Serve, message: str | bytes, code: str
+) -> None:
+    with listening(serving()) as client:
+        client.send(message)
+        told = json.loads(client.recv(timeout=20))
+        assert (told["type"], told["code"]) == ("error", code)
+        assert told["message"]
+        say(client, "ping")
+        hear(client, "pong")
+
+
+def test_who_says_too_much_is_told_so(serving: Serve) -> None:
+    with listening(serving()) as client:
+        for _ in range(150):
+            say(client, "ping")
+        assert hear(client, "error")["code"] == "too_many"
+
+
+def test_a_message_that_is_too_large_ends_the_talk(serving: Serve) -> None:
+    with listening(serving(Policy(max_message_bytes=1000))) as client:
+        client.send("x" * 2000)
+        with pytest.raises(ConnectionClosed) as caught:
+            client.recv(timeout=20)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1009
+
+
+# --- what they are told ---------------------------------------------------------
+
+
+def test_a_subscription_is_confirmed_and_served_at_once_and_each_second(serving: Serve) -> None:
+    server = serving()
+    store(server, *["lint"] * 3, "test", duration_s=2.0)
+    store(server, "lint", outcome=Outcome.FAILURE)
+    with listening(server) as client:
+        say(client, "subscribe")
+        assert json.loads(client.recv(timeout=20))["type"] == "subscription_confirmed"
+        first = json.loads(client.recv(timeout=20))
+        top = first["data"]["top_skills"]
+        assert (first["type"], [s["skill_name"] for s in top]) == (
+            "metrics_update", ["lint", "test"],
+        )  # fmt: skip
+        assert (top[0]["total_invocations"], top[0]["completion_rate"]) == (4, 0.75)
+        assert top[0]["avg_duration_seconds"] == 2.0
+        assert first["data"]["anomalies"] == []
+        later = [hear(client, "metrics_update") for _ in range(2)]
+        assert later[0]["timestamp"] < later[1]["timestamp"]
+
+
+def test_what_is_stored_is_told_at_once(serving: Serve) -> None:
+    server = serving()
+    with listening(server) as client:
+        say(client, "subscribe")
+        hear(client, "metrics_update")
+        with server.client() as http:
+            event = {"kind": "invocation", "source": "cli", "session": "s", "skill": "lint",
+                     "outcome": "success"}  # fmt: skip
+            http.post("/api/v1/events", json=[event]).raise_for_status()
+        while True:
+            told = hear(client, "metrics_update")["data"]["top_skills"]
+            if told:
+                break
+        assert told[0]["skill_name"] == "lint"
+
+
+def test_a_skill_outside_the_top_ten_is_served_by_name(serving: Serve) -> None:
+    server = serving()
+    store(server, *[f"skill-{n}" for n in range(12) for _ in range(2)], "rare")
+    with listening(server) as client:
+        say(client, "subscribe", skill_name="rare")
+        told = hear(client, "metrics_update")
+        assert told["skill_name"] == "rare"
+        assert [s["skill_name"] for s in told["data"]["top_skills"]] == ["rare"]
+        say(client, "get_metrics", skill_name="skill-3")
+        assert hear(client, "metrics")["data"]["total_invocations"] == 2
+        say(client, "subscribe")
+        hear(client, "subscription_confirmed")
+        everything = next(m for _ in range(9) if "skill_name" not in (m := hear(
+            client, "metrics_update")))  # fmt: skip
+        assert len(everything["data"]["top_skills"]) == 10
+
+
+def test_after_unsubscribing_nothing_more_is_told(serving: Serve) -> None:
+    server = serving()
+    with listening(server) as client:
+        say(client, "subscribe", events=True)
+        hear(client, "metrics_update")
+        say(client, "unsubscribe")
+        hear(client, "unsubscribed")
+        store(server, "lint")
+        with pytest.raises(TimeoutError):
+            hear(client, "metrics_update", within_s=1.5)
+
+
+def test_events_are_told_to_those_who_ask_and_a_position_to_resume_at(serving: Serve) -> None:
+    server = serving()
+    store(server, "before")
+    with listening(server) as client, listening(server) as other:
+        say(client, "subscribe", events=True)
+        say(other, "subscribe")
+        hear(client, "metrics_update")
+        hear(other, "metrics_update")
+        (stored,) = store(server, "lint")
+        told = hear(client, "event")
+        assert [event["id"] for event in told["data"]] == [stored]
+        while not hear(other, "metrics_update")["data"]["top_skills"][1:]:
+            pass  # it hears of the change, but is sent no event
+    ids = store(server, "a", "b")
+    with listening(server) as again:
+        say(again, "subscribe", events=True, after=told["position"])
+        assert [event["id"] for event in hear(again, "event")["data"]] == ids
+
+
+def test_between_what_was_and_what_comes_there_is_no_seam(serving: Serve) -> None:
+    server = serving()
+    expected = store(server, *["old"] * 500)
+    stop = threading.Event()
+
+    def keep_storing() -> None:
+        while not stop.is_set():
+            expected.extend(store(server, "new"))
+
+    writer = threading.Thread(target=keep_storing)
+    writer.start()
+    heard: list[str] = []
+    try:
+        with listening(server) as client:
+            say(client, "subscribe", events=True, after=0)
+            while len(heard) < 700:
+                heard += [event["id"] for event in hear(client, "event")["data"]]
+            stop.set()
+            writer.join()
+            while len(heard) < len(expected):
+                heard += [event["id"] for event in hear(client, "event")["data"]]
+    finally:
+        stop.set()
+        writer.join()
+    assert heard == expected
+
+
+class Odd(Insight, frozen=True, kw_only=True, tag="anomaly"):
+    """An anomaly as a plugin might define it."""
+
+
+def test_new_anomalies_are_told_once(serving: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Odd] = []
+
+    class Finder:
+        @hookimpl
+        def sbhooks_insights(self) -> list[Odd]:
+            return list(found)
+
+    monkeypatch.setattr(hubs, "_ANOMALIES_EVERY_S", 0.1)
+    server = serving()
+    server.runtime.hooks.register(Finder(), "finder")
+    with listening(server) as client, listening(server) as other:
+        say(client, "subscribe", skill_name="lint")
+        say(other, "subscribe", skill_name="test")
+        for each in (client, other):
+            for _ in range(2):
+                hear(each, "metrics_update")
+        found.append(Odd(subject="lint", summary="<img src=x>", score=1.0, n=9, method="m"))
+        assert hear(client, "anomaly")["data"]["summary"] == "<img src=x>"
+        assert hear(client, "metrics_update")["data"]["anomalies"][0]["subject"] == "lint"
+        for each in (client, other):
+            with pytest.raises(TimeoutError):
+                hear(each, "anomaly", within_s=0.6)
+
+
+# --- who may listen ----------------------------------------------------------------
+
+
+@pytest.fixture
+def tokens(home: Path) -> dict[str, str]:
+    file = TokenFile(home)
+    return {"read": file.create("r", ["read"], None), "ingest": file.create("i", ["ingest"], None)}
+
+
+def test_a_token_is_shown_in_the_first_message(serving: Serve, tokens: dict[str, str]) -> None:
+    server = serving(Policy(needs_token=True))
+    with listening(server) as client:
+        say(client, "authenticate", token=tokens["read"])
+        assert json.loads(client.recv(timeout=20)) == {"type": "authenticated", "name": "r"}
+        say(client, "subscribe")
+        hear(client, "metrics_update")
+
+
+@pytest.mark.parametrize(
+    "message",
+    ['{"type": "subscribe"}', '{"type": "ping"}', "x", '{"type": "authenticate", "token": "x"}'],
+)
+def test_without_a_token_the_talk_ends(
+    serving: Serve, tokens: dict[str, str], message: str
+) -> None:
+    with listening(serving(Policy(needs_token=True))) as client:
+        client.send(message)
+        assert json.loads(client.recv(timeout=20))["type"] == "error"
+        with pytest.raises(ConnectionClosed):
+            client.recv(timeout=20)
+
+
+def test_a_token_for_something_else_is_refused(serving: Serve, tokens: dict[str, str]) -> None:
+    with listening(serving(Policy(needs_token=True))) as client:
+        say(client, "authenticate", token=tokens["ingest"])
+        assert hear(client, "error")["code"] == "token_refused"
+
+
+def test_a_page_may_show_its_token_as_a_subprotocol(serving: Serve, tokens: dict[str, str]) -> None:
+    server = serving(Policy(needs_token=True))
+    offered = ["sbhooks.v1", f"sbhooks.token.{tokens['read']}"]
+    with listening(server, subprotocols=offered) as client:
+        assert client.subprotocol == "sbhooks.v1"
+        say(client, "ping")
+        hear(client, "pong")
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        listening(server, subprotocols=["sbhooks.v1", "sbhooks.token.sbh_wrong"]),
+    ):
+        pass
+    assert caught.value.response.status_code == 403
+
+
+def test_a_token_in_the_header_is_as_good_and_one_in_the_url_is_none(
+    serving: Serve, tokens: dict[str, str]
+) -> None:
+    server = serving(Policy(needs_token=True))
+    headers = {"authorization": f"Bearer {tokens['read']}"}
+    with listening(server, additional_headers=headers) as client:
+        say(client, "ping")
+        hear(client, "pong")
+    wrong = {"authorization": "Bearer x"}
+    with pytest.raises(InvalidStatus), listening(server, additional_headers=wrong):
+        pass
+    url = f"ws://127.0.0.1:{server.port}/ws?token={tokens['read']}"
+    with connect(url, proxy=None) as client:
+        say(client, "ping")
+        assert hear(client, "error")["code"] == "token_needed"
+
+
+def test_more_listeners_than_allowed_are_turned_away(serving: Serve) -> None:
+    server = serving(Policy(max_websockets=1))
+    with listening(server) as client:
+        say(client, "ping")
+        hear(client, "pong")
+        with pytest.raises(InvalidStatus) as caught, listening(server):
+            pass
+    assert caught.value.response.status_code == 503
+
+
+def test_a_request_without_an_upgrade_is_told_so(serving: Serve) -> None:
+    with serving().client() as client:
+        answer = client.get("/ws")
+    assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
+
+
+# --- slow, rude and gone -----------------------------------------------------------
+
+
+def test_a_full_queue_drops_the_oldest_and_says_how_many() -> None:
+    async def talk() -> list[str]:
+        client = Client()
+        for number in range(MOST_WAITING + 5):
+            client.put(str(number))
+        return [await client.next() for _ in range(MOST_WAITING + 1)]
+
+    first, *rest = asyncio.run(talk())
+    assert json.loads(first) == {"type": "missed", "count": 5}
+    assert rest == [str(number) for number in range(5, MOST_WAITING + 5)]
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(serving: Serve) -> None:
+    server = serving()
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    upgrade = (
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\n{key}\r\n\r\n"
+    )
+    ask = b'{"type":"subscribe","events":true}'
+    mask = bytes([0x81, 0x80 | len(ask), 0, 0, 0, 0]) + ask
+    with socket.socket() as stalled, listening(server) as client:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", server.port))
+        stalled.sendall(upgrade.encode() + mask)  # and never reads a byte
+        say(client, "subscribe", events=True)
+        hear(client, "metrics_update")
+        heard, stored = 0, 0
+        for _ in range(14):
+            line = Timeline()
+            big = [line.invocation("x" * 50_000) for _ in range(10)]
+            server.runtime.store.append(list(big))
+            stored += 10
+            while heard < stored:
+                heard += len(hear(client, "event")["data"])
+
+
+def test_rude_clients_leave_nothing_behind(serving: Serve) -> None:
+    server = serving()
+    chance = random.Random(1)
+    for number in range(60):
+        with listening(server) as client:
+            say(client, "subscribe", events=number % 2 == 0)
+            if chance.random() < 0.5:
+                client.send(chance.randbytes(50))
+            if chance.random() < 0.5:
+                client.socket.close()  # without a word
+    with listening(server) as client:
+        say(client, "ping")
+        hear(client, "pong")
+        store(server, "lint")
+        say(client, "subscribe", skill_name="lint")
+        hear(client, "metrics_update")
+
+
+def test_no_message_is_more_than_a_bad_one() -> None:
+    chance = random.Random(2)
+    known = [
+        '{"type":"subscribe","after":1,"events":true}',
+        '{"type":"get_metrics","skill_name":""}',
+    ]
+    for number in range(20_000):
+        text = list(known[number % 2])
+        for _ in range(chance.randint(1, 4)):
+            text[chance.randrange(len(text))] = chr(chance.randrange(1, 0x2FF))
+        try:
+            read("".join(text))
+        except BadAsk as bad:
+            assert bad.code in {"bad_json", "not_an_object", "unknown_type", "bad_request"}
+
+
+def test_it_ends_although_something_is_stored_at_that_very_moment(home: Path) -> None:
+    async def begin_and_end(runtime: Runtime) -> None:
+        for _ in range(50):
+            hub = Hub(runtime)
+            await hub.start()
+            await asyncio.sleep(0.02)
+            hub.nudge()
+            async with asyncio.timeout(20):
+                await hub.stop()
+
+    with Runtime.start(load_config()) as runtime:
+        asyncio.run(begin_and_end(runtime))

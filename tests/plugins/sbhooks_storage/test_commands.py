@@ -1,0 +1,262 @@
+"""``sbhooks db``: state, schema, copies and size of a database, from the command line."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from sbhooks.cli import main
+from sbhooks.errors import StoreError
+from sbhooks.testing.contracts import EventStoreContract, stored
+from sbhooks.testing.factories import Timeline
+from sbhooks_migrations import HEAD
+from sbhooks_storage.commands import add_to
+from sbhooks_storage.compacting import compact
+from sbhooks_storage.database import connect
+from sbhooks_storage.maintenance import restore, status
+from sbhooks_storage.migrate import migrate
+from sbhooks_storage.sqlite import open_sqlite
+
+Run = Callable[..., tuple[int, str, str]]
+CODEC = EventStoreContract.codec
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``sbhooks db …``; returns status, output and complaints."""
+
+    def once(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(["db", *map(str, arguments)])
+        done = capsys.readouterr()
+        return code, done.out, done.err
+
+    return once
+
+
+@pytest.fixture
+def ask(run: Run) -> Callable[..., Any]:
+    """The same with ``--json``; returns the document."""
+
+    def once(*arguments: object, status: int = 0) -> Any:
+        code, out, err = run(*arguments, "--json")
+        assert code == status, err
+        return json.loads(out)
+
+    return once
+
+
+@pytest.fixture
+def filled(path: Path) -> Path:
+    """A database with a run of each kind of event."""
+    with closing(open_sqlite(path, CODEC)) as store:
+        store.append(Timeline().one_of_each())
+    return path
+
+
+def test_status_tells_what_is_there(filled: Path, ask: Any, run: Run) -> None:
+    found = ask("status", "--db", filled)
+    assert (found["version"], found["head"]) == (HEAD, HEAD)
+    assert found["size_bytes"] == filled.stat().st_size
+    assert found["oldest"] == "2026-11-20T12:00:00Z"
+    assert found["events_per_day"] == 6.0
+    assert found["size_in_a_year_bytes"] > found["size_bytes"]
+    assert {"name": "skill_invocation", "rows": 1} in found["tables"]
+    code, out, _ = run("status", "--db", f"sqlite:///{filled}")
+    assert code == 0
+    assert f"version {HEAD}" in out
+    assert "6 events a day" in out
+
+
+def test_status_of_an_old_database_changes_nothing(filled: Path, ask: Any, run: Run) -> None:
+    with closing(connect(filled)) as connection:
+        migrate(connection, filled, 4, allow_data_loss=True)
+    before = filled.read_bytes()
+    assert ask("status", "--db", filled)["version"] == 4
+    assert "run sbhooks db migrate" in run("status", "--db", filled)[1]
+    assert filled.read_bytes() == before
+
+
+def test_status_of_an_empty_database(path: Path) -> None:
+    open_sqlite(path, CODEC).close()
+    found = status(path)
+    assert (found.oldest, found.events_per_day) == (None, None)
+
+
+def test_the_configured_store_is_meant_by_default(home: Path, ask: Any) -> None:
+    assert main(["init"]) == 0
+    assert ask("status")["path"] == str(home / "sbhooks.db")
+
+
+def test_a_store_that_is_no_file_cannot_be_looked_after(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SBHOOKS_STORE", "postgresql://host/db")
+    code, _, err = run("status")
+    assert code == 2
+    assert "no SQLite file" in err
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "dry-run", "migrate", "verify", "rebuild",
+                                     "compact", "backup"])  # fmt: skip
+def test_a_file_that_is_not_there_is_one_line(command: str, tmp_path: Path, run: Run) -> None:
+    code, out, err = run(command, "--db", tmp_path / "none.db")
+    assert (code, out) == (2, "")
+    assert "there is no such file" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_dry_run_and_migrate_agree(filled: Path, ask: Any) -> None:
+    way = ask("plan", "--db", filled, "--to", 4)
+    assert way["version"] == HEAD
+    before = filled.read_bytes()
+    loss = ("--allow-data-loss", "--db", filled, "--to", 4)
+    assert ask("dry-run", *loss)["steps"] == way["steps"]
+    assert filled.read_bytes() == before
+    done = ask("migrate", *loss)
+    assert done["steps"] == way["steps"]
+    assert Path(done["backup"]).is_file()
+    assert ask("plan", "--db", filled)["steps"] == list(reversed(way["steps"]))
+    ask("migrate", "--db", filled)
+    assert ask("migrate", "--db", filled) == {"steps": [], "backup": None}
+    assert ask("verify", "--db", filled) == {"faults": []}
+
+
+@pytest.mark.parametrize("command", ["migrate", "dry-run"])
+def test_the_way_down_is_refused_where_it_would_delete(
+    command: str, filled: Path, run: Run
+) -> None:
+    before = filled.read_bytes()
+    code, _, err = run(command, "--db", filled, "--to", 4)
+    assert code == 2
+    assert "pipeline_stage (1 rows)" in err
+    assert "--allow-data-loss" in err
+    assert filled.read_bytes() == before
+
+
+def test_an_unknown_version_is_refused(filled: Path, run: Run) -> None:
+    for command in ("plan", "dry-run", "migrate"):
+        code, _, err = run(command, "--db", filled, "--to", 99)
+        assert code == 2
+        assert f"from 0 to {HEAD}" in err
+
+
+def test_verify_finds_and_rebuild_mends(filled: Path, ask: Any, run: Run) -> None:
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("UPDATE skill_metrics SET completion_rate = 100")
+        connection.execute("INSERT INTO skill_cluster_membership VALUES ('nobody', 7, 1.0)")
+        connection.execute("DELETE FROM skill_metrics WHERE skill_name = 'nobody'")
+    found = ask("verify", "--db", filled, status=1)["faults"]
+    assert [fault.partition(":")[0] for fault in found] == [
+        "skill_cluster_membership", "skill_metrics"]  # fmt: skip
+    assert "skill_metrics" in ask("rebuild", "--db", filled)["tables"]
+    assert [f.partition(":")[0] for f in ask("verify", "--db", filled, status=1)["faults"]] == [
+        "skill_cluster_membership"]  # fmt: skip
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("DELETE FROM skill_cluster_membership")
+    ask("rebuild", "--db", filled)
+    assert run("verify", "--db", filled) == (0, "Nothing is wrong.\n", "")
+
+
+def test_verify_and_rebuild_of_an_old_schema_say_what_to_do(
+    filled: Path, ask: Any, run: Run
+) -> None:
+    with closing(connect(filled)) as connection:
+        migrate(connection, filled, 4, allow_data_loss=True)
+    (fault,) = ask("verify", "--db", filled, status=1)["faults"]
+    assert "Run: sbhooks db migrate" in fault
+    assert "Run: sbhooks db migrate" in run("rebuild", "--db", filled)[2]
+
+
+def test_verify_finds_a_damaged_file(filled: Path, run: Run) -> None:
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET rootpage = 3 WHERE name = 'idx_invocation_at'")
+    code, out, err = run("verify", "--db", filled)
+    assert code in {1, 2}
+    assert "damaged" in out + err
+
+
+def test_a_backup_can_be_put_back(filled: Path, ask: Any, tmp_path: Path) -> None:
+    made = ask("backup", "--db", filled)
+    copy = Path(made["backup"])
+    assert copy.parent == filled.parent
+    assert made["size_bytes"] == copy.stat().st_size
+    with closing(open_sqlite(filled, CODEC)) as store:
+        original = stored(store)
+        store.append(Timeline("more").one_of_each())
+        done = ask("restore", copy, "--db", filled, "--yes")
+        assert stored(store) == original  # while it is in use
+    with closing(open_sqlite(Path(done["replaced"]), CODEC)) as replaced:
+        assert len(stored(replaced)) == 12
+    assert ask("restore", copy, "--db", tmp_path / "new.db", "--yes")["replaced"] is None
+    with closing(open_sqlite(tmp_path / "new.db", CODEC)) as store:
+        assert stored(store) == original
+    assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_overwrites_nothing(filled: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("precious")
+    code, _, err = run("backup", tmp_path / "there", "--db", filled)
+    assert code == 2
+    assert "exists already" in err
+    assert (tmp_path / "there").read_text() == "precious"
+
+
+def test_restoring_asks_first(filled: Path, run: Run) -> None:
+    code, _, err = run("restore", filled, "--db", filled)
+    assert code == 2
+    assert "--yes" in err
+
+
+def test_what_is_no_backup_is_not_restored(filled: Path, tmp_path: Path) -> None:
+    before = filled.read_bytes()
+    empty = tmp_path / "empty.db"
+    with closing(sqlite3.connect(empty)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    with pytest.raises(StoreError, match="no database of sbhooks"):
+        restore(filled, empty, now=Timeline().start().at)
+    torn = tmp_path / "torn.db"
+    torn.write_bytes(before[: len(before) // 2])
+    with pytest.raises(StoreError, match="damaged"):
+        restore(filled, torn, now=Timeline().start().at)
+    assert filled.read_bytes() == before
+
+
+def test_compacting_gives_room_back_and_keeps_everything(filled: Path, run: Run) -> None:
+    with closing(open_sqlite(filled, CODEC)) as store:
+        gone = Timeline("gone")
+        store.append([gone.start(user="ann"), *(gone.passed(f"t{n}") for n in range(5_000))])
+        store.erase_user("ann")
+        kept = stored(store)
+    done = compact(filled)
+    assert done.after_bytes < done.before_bytes / 2
+    assert filled.stat().st_size == done.after_bytes
+    with closing(open_sqlite(filled, CODEC)) as store:
+        assert stored(store) == kept
+    assert " before, " in run("compact", "--db", filled)[1]
+    assert run("verify", "--db", filled)[0] == 0
+
+
+def test_import_old_stands_beside_imports_of_other_plugins() -> None:
+    for cli in (click.Group(), click.Group(commands={"import": click.Group("import")})):
+        add_to(cli)
+        group = cli.commands["import"]
+        assert isinstance(group, click.Group)
+        assert list(group.commands) == ["old"]
+
+
+def test_import_old_from_the_command_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(open_sqlite(path, CODEC)) as store:
+        store.append(Timeline().one_of_each())
+    with closing(connect(path)) as connection:
+        migrate(connection, path, 4, allow_data_loss=True)
+    assert main(["import", "old", str(path)]) == 0
+    assert capsys.readouterr().out == "1 new invocation of 1.\n"

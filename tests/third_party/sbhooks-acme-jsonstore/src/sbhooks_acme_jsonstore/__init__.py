@@ -1,0 +1,1 @@
+"""Keeps what sbhooks records in one readable file."""

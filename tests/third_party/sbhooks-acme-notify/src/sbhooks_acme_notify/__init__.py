@@ -1,0 +1,1 @@
+"""Tells a chat room when a recorded run has failed."""
