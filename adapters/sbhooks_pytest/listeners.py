@@ -13,7 +13,8 @@ from sbhooks_pytest.results import CLOCK
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sbhooks_pytest.results import Attempt, Results
+    from sbhooks_pytest.attempt import Attempt
+    from sbhooks_pytest.results import Results
 
 FIRST_SLOT = 2  #: Slots of the will below belong to the session.
 _LAST_SLOT = 1024

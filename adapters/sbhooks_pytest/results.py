@@ -1,4 +1,4 @@
-"""Test results as lines of JSON, the will beside them, and how often what happened.
+"""Test results as lines of JSON, and the will beside them.
 
 Lines are written without msgspec, which would double what recording adds to pytest's
 start-up; a test decodes every kind of line with ``sbhooks.events.Codec``. A test that
@@ -16,6 +16,8 @@ from time import clock_gettime_ns
 from typing import TYPE_CHECKING, Any
 
 from sbhooks.ids import iso
+from sbhooks_pytest.attempt import Attempt
+from sbhooks_pytest.tally import SLOW_S, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from sbhooks_pytest.privacy import Privacy
 
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  #: As the emitter's clock.
-SLOW_S = 0.05  #: Shorter calls are not worth comparing with earlier ones.
-_MOST_SLOW = 5_000
 _LONGEST_PLAIN = 500  #: Characters of a node id that needs no work.
 _SECOND_NS = 1_000_000_000
 _FRONT = b'{"kind":"test-result","source":"pytest","session":"%b","id":"'
@@ -57,55 +57,6 @@ def as_json(table: dict[str, Any]) -> str:
     return _ENCODE(table)
 
 
-class Attempt:
-    """One attempt at one test, from its start to the verdict.
-
-    Reports of different xdist workers interleave, a plugin may hold reports back until the
-    attempt is over, and a dead process sends no last report. An attempt therefore is open
-    from its first sign of life until its teardown, its crash, the start of the next one, or
-    the end of the run; only then it is judged.
-
-    Attributes:
-        head: With ``used``, the id of the test result that it will be.
-        key: The node id, if need be with what tells several runs of the test apart.
-        test: The test's identity as JSON.
-        facts: Further fields that are known from the start, as JSON.
-        plain: Whether nothing is known that makes it special, yet.
-        number: 1 for the first.
-        reports: What the host said, in order.
-        stamps: When it did, in nanoseconds; the first is the start.
-        slot: Of the will, or -1.
-        withheld: Report of a failure that the host may keep to itself, and its arrival.
-        outcome: Set when it is not what the detail implies.
-    """
-
-    # Most tests pass and need none of these: what is not set costs nothing.
-    number = 1
-    slot = -1
-    failed_subtests = 0
-    worker: str | None = None
-    attributes: dict[str, str | int | float] | None = None
-    failure: dict[str, str] | None = None
-    withheld: tuple[pytest.TestReport, int] | None = None
-    outcome = ""
-    detail = ""
-
-    def __init__(self, head: bytes, used: int, key: str, test: bytes, started: int) -> None:
-        self.head = head
-        self.used = used
-        self.key = key
-        self.test = test
-        self.facts = b""
-        self.plain = True
-        self.reports: list[pytest.TestReport] = []
-        self.stamps = [started]
-
-    def note(self, name: str, value: str | float) -> None:
-        """Add an attribute."""
-        self.plain = False
-        self.attributes = {**(self.attributes or {}), name: value}
-
-
 class Results:
     """Writes and counts the test results of a run.
 
@@ -119,10 +70,7 @@ class Results:
 
     Attributes:
         renew: Called about once a second, to renew the session's will.
-        counts: Detail → number of tests whose last attempt went so, but for the passed.
-        reruns: Number of attempts beyond the first.
-        flaky: Keys of tests that passed after they had failed in this run.
-        slow: Key → seconds of the call, for those that took a while.
+        tally: How often what happened.
     """
 
     def __init__(
@@ -136,11 +84,8 @@ class Results:
         live: bool = True,
     ) -> None:
         self.live = live
-        self.counts: dict[str, int] = {"passed": 0}
-        self.reruns = 0
-        self.flaky: list[str] = []
-        self.slow: dict[str, float] = {}
-        self._failed_subtests: dict[str, int] = {}  # key → those of its last attempt
+        self.tally = tally = Tally()
+        self._counts, self._seen = tally.counts, tally.seen
         self.renew: Callable[[], None] = _nothing
         self._privacy = privacy
         self._secret = secret
@@ -152,8 +97,6 @@ class Results:
         self._killed, self._passed = _KILLED % told, _PASSED % told
         self._other = _OTHER % told
         self._spare: Attempt | None = None
-        self._seen: dict[str, str] = {}  # key → detail of the last attempt
-        self._numbers: dict[str, int] = {}  # key → attempts made, if more than one
         self._noise = urandom(6).hex()
         self._clock = clock_gettime_ns
         now_ns = emitter.clock.now_ns()  # first: no result may be dated after what follows it
@@ -164,20 +107,6 @@ class Results:
         self._used = 0
         self._new_second(self._began)
         self._next_renewal = self._next_second
-
-    @property
-    def failed_subtests(self) -> int:
-        """Number of subtests that failed in the last attempts at their tests."""
-        return sum(self._failed_subtests.values())
-
-    @property
-    def done(self) -> int:
-        """Number of tests of which an attempt has ended."""
-        return len(self._seen)
-
-    def last(self, key: str) -> str | None:
-        """Detail of the last attempt at a test."""
-        return self._seen.get(key)
 
     def name(self, key: str) -> tuple[str, str | None]:
         """The identity and the parameters that are recorded of a test."""
@@ -259,9 +188,9 @@ class Results:
                 reports.clear()
                 self._spare = attempt  # making another one would cost more than all of this
                 self._seen[attempt.key] = "passed"
-                self.counts["passed"] += 1
+                self._counts["passed"] += 1
                 if second > SLOW_S:
-                    self._note_slow(attempt.key, second)
+                    self.tally.note_slow(attempt.key, second)
                 return
         self._end_unusual(attempt)
 
@@ -271,7 +200,7 @@ class Results:
 
         verdicts.cut_off(attempt, by)
         self._write(attempt)
-        self._count(attempt, attempt.detail)
+        self.tally.add(attempt)
 
     def add_subtest(self, parent: Attempt, report: pytest.TestReport) -> None:
         """A subtest has ended: recorded only if it did not pass."""
@@ -306,7 +235,7 @@ class Results:
         verdicts.explain(attempt, report, word, self._privacy)
         self._write(attempt)
         # A file is no test: each of its collectors counts, and none is another's rerun.
-        self.counts[attempt.detail] = self.counts.get(attempt.detail, 0) + 1
+        self.tally.add_other(attempt.detail)
 
     def _begin_unusual(self, nodeid: str, slot: int, scope: str, now: int) -> Attempt:
         """Begin an attempt that the short way is not for."""
@@ -355,7 +284,7 @@ class Results:
     def _again(self, attempt: Attempt) -> None:
         """This test has run before."""
         attempt.plain = False
-        attempt.number = self._numbers.get(attempt.key, 1) + 1
+        attempt.number = self.tally.attempts(attempt.key) + 1
 
     def _end_unusual(self, attempt: Attempt) -> None:
         from sbhooks_pytest import verdicts
@@ -369,11 +298,11 @@ class Results:
             attempt.note("wall_s", (now - attempt.stamps[0]) / 1e9)
             phases = {}
         if phases.get("call", 0) > SLOW_S:
-            self._note_slow(attempt.key, phases["call"])
+            self.tally.note_slow(attempt.key, phases["call"])
         names = ("setup", "call", "teardown")
         told = (f',"{when}_s":{int(phases[when] * 1e6)}e-6' for when in names if when in phases)
         self._write(attempt, "".join(told))
-        self._count(attempt, attempt.detail)
+        self.tally.add(attempt)
 
     def _write(self, attempt: Attempt, more: str = "") -> None:
         """Write whatever did not pass in the plainest way."""
@@ -397,29 +326,6 @@ class Results:
         told = encode("".join(facts))
         line = self._line(attempt.head, self._other)
         self._emit(line % (attempt.used, micros, attempt.test, told))
-
-    def _count(self, attempt: Attempt, word: str) -> None:
-        key = attempt.key
-        if attempt.failed_subtests:
-            self._failed_subtests[key] = attempt.failed_subtests
-        elif self._failed_subtests:
-            self._failed_subtests.pop(key, None)
-        before = self._seen.get(key)
-        self._seen[key] = word
-        self.counts[word] = self.counts.get(word, 0) + 1
-        if before is None:
-            return
-        self.counts[before] -= 1
-        self.reruns += 1
-        self._numbers[key] = self._numbers.get(key, 1) + 1
-        if before in {"failed", "error"} and word in {"passed", "xpassed"}:
-            self.flaky.append(key)
-
-    def _note_slow(self, key: str, seconds: float) -> None:
-        if len(self.slow) >= _MOST_SLOW:
-            slowest = sorted(self.slow.items(), key=lambda item: -item[1])
-            self.slow = dict(slowest[: _MOST_SLOW // 2])
-        self.slow[key] = seconds
 
     def _renew(self, now: int) -> None:
         """Renew the session's will, once in each second in which a test starts.

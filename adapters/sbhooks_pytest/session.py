@@ -149,7 +149,7 @@ class Session:
             stopped=self.stopped,
             interrupted=self.interrupted,
             internal=self.internal,
-            done=self._results.done,
+            done=self._results.tally.done,
             collected=self.collected,
             collection_errors=self.collection_errors,
         )
@@ -176,12 +176,12 @@ class Session:
 
     def counts(self) -> dict[str, int]:
         """What happened how often; without what did not happen."""
-        results = self._results
+        tally = self._results.tally
         counts = {
-            **results.counts,
-            "reruns": results.reruns,
-            "flaky": len(set(results.flaky)),
-            "subtests_failed": results.failed_subtests,
+            **tally.counts,
+            "reruns": tally.reruns,
+            "flaky": len(set(tally.flaky)),
+            "subtests_failed": tally.failed_subtests,
             "collected": self.collected,
             "deselected": self.deselected,
             "collection_errors": self.collection_errors,

@@ -77,7 +77,7 @@ class Terminal(Listener):
     def _write(self, terminal: pytest.TerminalReporter) -> None:
         if self._emitter.trouble:
             terminal.write_line(self._warning(), yellow=True)
-        elif self._summary and (self._results.done or self._summary > 1):
+        elif self._summary and (self._results.tally.done or self._summary > 1):
             lines = [self._line(), *(self._more() if self._summary > 1 else ())]
             for line in lines:
                 terminal.write_line(line)
@@ -89,9 +89,9 @@ class Terminal(Listener):
 
     def _line(self) -> str:
         """The run in one line."""
-        tests = self._results.done - self._session.collection_errors
+        tests = self._results.tally.done - self._session.collection_errors
         parts = [f"sbhooks: {tests:,} test{'' if tests == 1 else 's'} recorded"]
-        flaky = len(set(self._results.flaky))
+        flaky = len(set(self._results.tally.flaky))
         if flaky:
             parts.append(f"{flaky:,} flaky")
         slower = self._slower()
@@ -112,17 +112,17 @@ class Terminal(Listener):
         slowest = [f"{_name(key)} {seconds:.2f} s" for key, seconds in self._slowest()]
         if slowest:
             yield f"  slowest  {', '.join(slowest[:_MOST_NAMED])}"
-        flaky = [_name(key) for key in dict.fromkeys(self._results.flaky)]
+        flaky = [_name(key) for key in dict.fromkeys(self._results.tally.flaky)]
         if flaky:
             yield f"  flaky    {_named(flaky)} (failed, then passed)"
 
     def _slowest(self) -> list[tuple[str, float]]:
-        return sorted(self._results.slow.items(), key=lambda item: -item[1])
+        return sorted(self._results.tally.slow.items(), key=lambda item: -item[1])
 
     def _slower(self) -> list[str]:
         """The tests that took longer than they usually do, by how much longer they took."""
         project, before = self._session.project, monotonic()
-        if not project or not self._results.slow:
+        if not project or not self._results.tally.slow:
             return []
         from sbhooks.hints import load
 
@@ -138,7 +138,7 @@ class Terminal(Listener):
 
     def _excess(self, known: Hints, project: str, key: str, seconds: float) -> float | None:
         """The share by which a test that passed took longer than usual, if it did."""
-        if self._results.last(key) != "passed":
+        if self._results.tally.seen.get(key) != "passed":
             return None
         usual = known.usual(project, *self._results.name(key))
         if usual is None or not usual.is_slower(seconds):

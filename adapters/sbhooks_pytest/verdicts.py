@@ -15,8 +15,8 @@ from sbhooks_pytest.outcomes import CRASH, detail, phase_word
 if TYPE_CHECKING:
     import pytest
 
+    from sbhooks_pytest.attempt import Attempt
     from sbhooks_pytest.privacy import Privacy
-    from sbhooks_pytest.results import Attempt
 
 _TIMEOUT = "from pytest-timeout"
 _SLACK_NS = 5_000_000  #: What hooks of others may take between a phase and its report.

@@ -15,6 +15,37 @@ _DEFAULTS = {
     "project": "the repository's name, else its folder's",
 }
 _ONLY_LOCAL = "project (`sqlite:` only), user, environment, command line"
+#: Variables that are no settings, and what they are for.
+_READ = [
+    (
+        "`SBHOOKS_SESSION`",
+        "Id of the session around this one; a recorder writes it down as "
+        "[`parent`](events.md#sessionstart).",
+    ),
+    (
+        "`SBHOOKS_CRACKERJACK_LOG`",
+        "Set by `sbhooks crackerjack run`: the file that the observer in Crackerjack's process "
+        "writes to.",
+    ),
+    ("`TRACEPARENT`", "The trace around the session (W3C Trace Context)."),
+    ("`NO_COLOR`", "When set: no colours."),
+    ("`COLUMNS`", "Width of tables where there is no terminal; else 80."),
+]
+#: What lies where on each platform.
+_PLACES = [
+    (
+        "Data (`home`)",
+        "`$XDG_DATA_HOME/sbhooks`, else `~/.local/share/sbhooks`",
+        "`~/Library/Application Support/sbhooks`",
+        "`%LOCALAPPDATA%\\sbhooks`",
+    ),
+    (
+        "Your settings",
+        "`$XDG_CONFIG_HOME/sbhooks/config.toml`, else `~/.config/sbhooks/config.toml`",
+        "`~/Library/Application Support/sbhooks/config.toml`",
+        "`%LOCALAPPDATA%\\sbhooks\\config.toml`",
+    ),
+]
 
 
 def page() -> str:
@@ -45,45 +76,11 @@ def page() -> str:
             "## Environment variables",
             prose.table(["Variable", "Sets", "How it is written"], _variables()),
             "Read as well, but no settings:",
-            prose.table(
-                ["Variable", "What for"],
-                [
-                    (
-                        "`SBHOOKS_SESSION`",
-                        "Id of the session around this one; a recorder writes it down as "
-                        "[`parent`](events.md#sessionstart).",
-                    ),
-                    (
-                        "`SBHOOKS_CRACKERJACK_LOG`",
-                        "Set by `sbhooks crackerjack run`: the file that the observer in "
-                        "Crackerjack's process writes to.",
-                    ),
-                    ("`TRACEPARENT`", "The trace around the session (W3C Trace Context)."),
-                    ("`NO_COLOR`", "When set: no colours."),
-                    ("`COLUMNS`", "Width of tables where there is no terminal; else 80."),
-                ],
-            ),
+            prose.table(["Variable", "What for"], _READ),
             "An empty variable counts as not set. `SBHOOKS_DISABLE=all` is the emergency stop: "
             "nothing is recorded.",
             "## Where things lie",
-            prose.table(
-                ["", "Linux", "macOS", "Windows"],
-                [
-                    (
-                        "Data (`home`)",
-                        "`$XDG_DATA_HOME/sbhooks`, else `~/.local/share/sbhooks`",
-                        "`~/Library/Application Support/sbhooks`",
-                        "`%LOCALAPPDATA%\\sbhooks`",
-                    ),
-                    (
-                        "Your settings",
-                        "`$XDG_CONFIG_HOME/sbhooks/config.toml`, else "
-                        "`~/.config/sbhooks/config.toml`",
-                        "`~/Library/Application Support/sbhooks/config.toml`",
-                        "`%LOCALAPPDATA%\\sbhooks\\config.toml`",
-                    ),
-                ],
-            ),
+            prose.table(["", "Linux", "macOS", "Windows"], _PLACES),
         ]
     )
 
