@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -70,16 +71,13 @@ class Serving:
         return httpx.Client(base_url=self.url, trust_env=False, **settings)
 
     def raw(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send a request that ends its connection; returns status, headers, body."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as sock:
+        """Send a request as it is; returns status, headers, body."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as sock:
             sock.sendall(request)
-            data = b""
-            while chunk := sock.recv(65536):
-                data += chunk
-        head, _, body = data.partition(b"\r\n\r\n")
-        first, *rest = head.decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in rest)
-        return int(first.split()[1]), headers, body
+            answer = http.client.HTTPResponse(sock, method=request.split(b" ", 1)[0].decode())
+            answer.begin()
+            headers = {name.lower(): value.lower() for name, value in answer.getheaders()}
+            return answer.status, headers, answer.read()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import msgspec
 import pytest
 
 from sbhooks.store import EventQuery
+from sbhooks_server import bodies
 from sbhooks_server.audit import AuditLog
 from sbhooks_server.guard import Policy
 from sbhooks_server.hosts import Allowed, host_name
@@ -133,13 +136,75 @@ def test_a_large_body_is_refused_by_its_announcement_and_by_its_size(serving: Se
 
 
 def test_a_body_that_never_comes_is_given_up(serving: Serve) -> None:
-    import socket
-
     server = serving(Policy(body_timeout_s=0.2))
     send = ["POST /api/v1/events HTTP/1.1", "Content-Type: application/json", "Content-Length: 9"]
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
         sock.sendall(request(*send)(server.port) + b"[")
         assert sock.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+LARGER_THAN_BUFFERS = 20 << 20
+TO_EVENTS = ("POST /api/v1/events HTTP/1.1", "Content-Type: application/json")
+UNREAD = {
+    "foreign name": (421, request(*TO_EVENTS, "Content-Length: {n}", host="evil.example")),
+    "foreign page": (403, request(*TO_EVENTS, "Content-Length: {n}", "Origin: null")),
+    "method": (405, request("PUT /livez HTTP/1.1", "Content-Length: {n}")),
+    "no body belongs here": (400, request("GET /livez HTTP/1.1", "Content-Length: {n}")),
+    "token": (401, request(*TO_EVENTS, "Content-Length: {n}", "Authorization: Bearer x")),
+    "too often": (429, request(*TO_EVENTS, "Content-Length: {n}", "Authorization: Bearer x")),
+    "too large": (413, request(*TO_EVENTS, "Content-Length: {n}")),
+    "kind": (415, request(TO_EVENTS[0], "Content-Type: text/plain", "Content-Length: {n}")),
+    "compression": (415, request(*TO_EVENTS, "Content-Encoding: br", "Content-Length: {n}")),
+    "too slow": (408, request(*TO_EVENTS, "Content-Length: 13")),
+}
+
+
+@pytest.mark.parametrize("why", UNREAD)
+def test_who_is_still_sending_reads_the_whole_refusal(serving: Serve, why: str) -> None:
+    """A connection that is closed with unread data is reset, and the answer may be lost."""
+    large = why != "too slow"
+    server = serving(Policy() if large else Policy(body_timeout_s=0.01))
+    status, asked = UNREAD[why]
+    sending = b" " * (LARGER_THAN_BUFFERS if large else 13)
+    head = asked(server.port).replace(b"{n}", str(len(sending)).encode())
+    for _ in range(12 if why == "too often" else 3):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as sock:
+            sock.sendall(head)
+            first = sock.recv(1)  # it has been answered: what comes now, nobody asked for
+            sock.sendall(sending)
+            told = first + b"".join(iter(lambda: sock.recv(65536), b""))
+    headers, _, body = told.partition(b"\r\n\r\n")
+    assert headers.startswith(f"HTTP/1.1 {status} ".encode())
+    assert msgspec.json.decode(body)["status"] == status
+
+
+def test_a_refusal_of_a_request_without_a_body_keeps_the_connection(serving: Serve) -> None:
+    server = serving()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as sock:
+        for _ in range(2):
+            sock.sendall(b"GET /livez HTTP/1.1\r\nHost: evil\r\n\r\n")
+            told = b""
+            while not told.endswith(b"}"):
+                told += sock.recv(65536)
+            assert told.startswith(b"HTTP/1.1 421 ")
+
+
+def test_what_nobody_wants_is_read_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless() -> dict[str, Any]:
+        nonlocal read
+        read += 1 << 20
+        return {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
+
+    async def silent() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    read = 0
+    monkeypatch.setattr(bodies, "_SILENCE_S", 0.01)
+    scope = {"method": "POST", "headers": [(b"transfer-encoding", b"chunked")]}
+    asyncio.run(bodies.Body(scope, endless).throw_away())
+    assert read == bodies.THROWN_AWAY_BYTES
+    asyncio.run(bodies.Body(scope, silent).throw_away())
 
 
 @pytest.mark.parametrize(
