@@ -11,8 +11,8 @@ _ENCODINGS = frozenset({"", "identity", "gzip", "zstd"})
 #: What is read of a body that nobody wants, so that its sender reads our answer. It costs next
 #: to nothing: no more is in memory than one piece.
 THROWN_AWAY_BYTES = 64 << 20
-_SILENCE_S = 5.0
-_THROWING_S = 30.0
+SILENCE_S = 5.0
+THROWING_S = 30.0
 
 
 class TooLarge(Exception):
@@ -65,9 +65,9 @@ class Body:
         """Read what is left, until its sender is silent, gone, or has sent far too much."""
         size = 0
         try:
-            async with asyncio.timeout(_THROWING_S):
+            async with asyncio.timeout(THROWING_S):
                 while not self.is_read and size < THROWN_AWAY_BYTES:
-                    async with asyncio.timeout(_SILENCE_S):
+                    async with asyncio.timeout(SILENCE_S):
                         size += len(await self._piece())
         except (TimeoutError, Gone):
             pass

@@ -20,15 +20,13 @@ pytest.importorskip("axe_playwright_python", reason="checks pages with axe")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from sbhooks.config import load_config
 from sbhooks.events import Event, Outcome, Vcs, utc_now
-from sbhooks.runtime import Runtime
 from sbhooks.testing.factories import Timeline
 from sbhooks_server.dashboard.charts import rate
 from sbhooks_server.dashboard.rows import as_csv
 from sbhooks_server.guard import Policy
 
-from .conftest import Process, Serving
+from .conftest import Process, Serving, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
@@ -64,24 +62,16 @@ def history() -> list[Event]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """One server over three weeks of data, for all tests of this file."""
-    yield from _serving(tmp_path_factory.mktemp("full"), history())
+    with served(tmp_path_factory.mktemp("full"), Policy()) as made:
+        made.runtime.store.append(history())
+        yield made
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """One that has nothing to show yet."""
-    yield from _serving(tmp_path_factory.mktemp("bare"), [])
-
-
-def _serving(home: Path, events: list[Event]) -> Iterator[Serving]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SBHOOKS_HOME", str(home))
-        made = Serving(Runtime.start(load_config()), Policy())
-    if events:
-        made.runtime.store.append(events)
-    yield made
-    made.stop()
-    made.runtime.close()
+    with served(tmp_path_factory.mktemp("bare"), Policy()) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -260,15 +250,10 @@ def test_pages_forbid_inline_scripts_and_styles(server: Serving) -> None:
     assert answer.text.count("<script") == answer.text.count('<script type="module" src=') == 1
 
 
-def test_a_page_needs_a_token_where_everything_does(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SBHOOKS_HOME", str(tmp_path))
-        made = Serving(Runtime.start(load_config()), Policy(needs_token=True))
-    with made.client() as client:
+def test_a_page_needs_a_token_where_everything_does(serving: Callable[..., Serving]) -> None:
+    with serving(Policy(needs_token=True)).client() as client:
         for path in ("/", "/rows", "/csv/events", "/dashboard/page.js"):
             assert client.get(path).status_code == 401
-    made.stop()
-    made.runtime.close()
 
 
 def test_pages_of_other_sites_read_nothing(server: Serving) -> None:

@@ -200,7 +200,7 @@ def test_what_nobody_wants_is_read_within_bounds(monkeypatch: pytest.MonkeyPatch
         raise AssertionError
 
     read = 0
-    monkeypatch.setattr(bodies, "_SILENCE_S", 0.01)
+    monkeypatch.setattr(bodies, "SILENCE_S", 0.01)
     scope = {"method": "POST", "headers": [(b"transfer-encoding", b"chunked")]}
     asyncio.run(bodies.Body(scope, endless).throw_away())
     assert read == bodies.THROWN_AWAY_BYTES
