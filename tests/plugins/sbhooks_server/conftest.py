@@ -28,6 +28,21 @@ from sbhooks.runtime import Runtime
 from sbhooks_server.guard import Policy
 from sbhooks_server.serving import config
 
+PATIENCE_S = 120  #: For what must come; a loaded machine takes its time.
+
+
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A port that one server after the other can listen on, and that nobody else is given.
+
+    A socket that is bound but does not listen keeps it; the system then gives it to nobody, but
+    to servers that ask for it by its number.
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]
+
 
 class Listening:
     """A server at work in a thread.
@@ -50,7 +65,7 @@ class Listening:
         self._server.startup = startup  # type: ignore[method-assign]
         self._thread = threading.Thread(target=self._server.run, args=([self._sock],), daemon=True)
         self._thread.start()
-        assert self._ready.wait(120)
+        assert self._ready.wait(PATIENCE_S)
 
     @property
     def url(self) -> str:
@@ -63,15 +78,17 @@ class Listening:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(120)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
     def client(self, **settings: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, trust_env=False, **{"timeout": 60, **settings})
+        return httpx.Client(
+            base_url=self.url, trust_env=False, **{"timeout": PATIENCE_S, **settings}
+        )
 
     def raw(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
         """Send a request as it is; returns status, headers, body."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as sock:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as sock:
             sock.sendall(request)
             answer = http.client.HTTPResponse(sock, method=request.split(b" ", 1)[0].decode())
             answer.begin()
@@ -140,11 +157,26 @@ class Process:
         words = self.process.stdout.readline().split()
         self.url = words[1] if words else ""
 
+    def client(self, **settings: Any) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url, trust_env=False, **{"timeout": PATIENCE_S, **settings}
+        )
+
+    def get(self, path: str, **settings: Any) -> httpx.Response:
+        with self.client(**settings) as client:
+            return client.get(path)
+
+    def post(self, body: bytes) -> Any:
+        """Send lines of events; returns what became of them."""
+        headers = {"content-type": "application/x-ndjson"}
+        with self.client() as client:
+            return client.post("/api/v1/events", content=body, headers=headers).json()
+
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; returns exit status and standard error."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, said
 
 

@@ -13,7 +13,7 @@ import uvicorn
 from sbhooks_server import connections
 from sbhooks_server.connections import HttpConnection, WebSocketConnection
 
-from .conftest import Listening, Serving
+from .conftest import PATIENCE_S, Listening, Serving
 
 MORE_THAN_BUFFERS = b"x" * (20 << 20)
 LARGE = 40 << 20
@@ -50,7 +50,7 @@ def listening() -> Iterator[Callable[..., Listening]]:
 
 
 def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=120)
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
 
 
 def answered(sock: socket.socket, asked: bytes) -> bytes:
@@ -63,7 +63,7 @@ def answered(sock: socket.socket, asked: bytes) -> bytes:
 
 def all_gone(server: Listening) -> None:
     """Wait until no connection is left."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while server.connections:
         assert time.monotonic() < deadline
         time.sleep(0.01)

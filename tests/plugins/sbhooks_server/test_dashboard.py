@@ -9,7 +9,6 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ from sbhooks_server.dashboard.charts import rate
 from sbhooks_server.dashboard.rows import as_csv
 from sbhooks_server.guard import Policy
 
-from .conftest import Process, Serving, served
+from .conftest import PATIENCE_S, Process, Serving, kept_port, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
@@ -77,7 +76,10 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        made = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE_S * 1000
+        )
+        expect.set_options(timeout=PATIENCE_S * 1000)
         yield made
         made.close()
 
@@ -161,22 +163,23 @@ def test_new_events_and_runs_appear_by_themselves(page: Page, server: Serving) -
     line = Timeline("news", start=utc_now())
     server.runtime.store.append([line.start(project="fresh"), line.passed("t.py::test_news")])
     expect(page.locator("#events tr").first).to_contain_text("t.py::test_news")
-    expect(page.locator("#now")).to_contain_text("fresh", timeout=15_000)
+    expect(page.locator("#now")).to_contain_text("fresh")
 
 
 def test_a_page_is_stale_while_its_server_is_gone(
-    browser: Browser, home: Path, process: Callable[..., Process]
+    browser: Browser, process: Callable[..., Process]
 ) -> None:
-    first = process()
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(first.url)
-    expect(page.locator("#badge")).to_have_class("live")
-    first.end(signal.SIGKILL)
-    expect(page.locator("#badge")).to_contain_text("stale since")
-    process("--port", first.url.rpartition(":")[2])
-    expect(page.locator("#badge")).to_have_class("live", timeout=30_000)
-    context.close()
+    with kept_port() as port:
+        first = process("--port", str(port))
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(first.url)
+        expect(page.locator("#badge")).to_have_class("live")
+        first.end(signal.SIGKILL)
+        expect(page.locator("#badge")).to_contain_text("stale since")
+        process("--port", str(port))
+        expect(page.locator("#badge")).to_have_class("live")
+        context.close()
 
 
 def test_the_keyboard_reads_a_chart(page: Page, server: Serving) -> None:
