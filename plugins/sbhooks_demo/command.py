@@ -45,11 +45,15 @@ def demo(line: CommandLine, home: str | None) -> None:
     slows another down, and runs its tests with pytest: several times at each commit, once on
     two processes, once with reruns, once killed half way. An experiment then compares runs on one
     process with runs on two. Your own data are not touched.
+
+    On a terminal it goes on to serve what it recorded, at http://127.0.0.1:8765 or another free
+    port, with a run that moves on the page, until Ctrl-C.
     """
     import shlex
     from importlib.util import find_spec
     from pathlib import Path
 
+    from sbhooks_demo.live import serve
     from sbhooks_demo.record import record
 
     folder = _empty(line.config.home / "demo" if home is None else Path(home))
@@ -64,6 +68,8 @@ def demo(line: CommandLine, home: str | None) -> None:
     say("These data stay, to look around:", bold=True)
     say(f"  export SBHOOKS_HOME={shlex.quote(str(folder))}")
     say(f"  {_program()} tests list")
+    say("")
+    serve(folder, say, watched=sys.stdout.isatty())
 
 
 def _program() -> str:

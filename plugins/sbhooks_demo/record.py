@@ -87,6 +87,14 @@ def environment(home: Path) -> dict[str, str]:
     return {**kept, "SBHOOKS_HOME": str(home)}
 
 
+def latest(scratch: Path) -> Path:
+    """The sample project in a folder of its own, as it is at the newest commit."""
+    project = scratch / "shop"
+    _commit(project, "first", "Add a shop")
+    _commit(project, "second", "Search any text; round discounts")
+    return project
+
+
 def _require_parts() -> None:
     absent = missing({"pytest": "sbhooks[demo]", "pytest_sbhooks": "pytest-sbhooks"})
     if absent:
@@ -111,7 +119,7 @@ def _can(options: tuple[str, ...]) -> bool:
 
 def _run(project: Path, home: Path, options: tuple[str, ...]) -> str:
     """One run of pytest; returns its last line."""
-    command = _pytest(*options)
+    command = pytest_command(*options)
     done = subprocess.run(  # noqa: S603 - our own command
         command, cwd=project, env=environment(home), capture_output=True, text=True, check=False,
         timeout=_PATIENCE_S, stdin=subprocess.DEVNULL,
@@ -159,7 +167,7 @@ def _killed_run(project: Path, home: Path, sign: Path) -> str:
     before = {segment.path for segment in segments(str(home))}
     variables = {**environment(home), "SHOP_SUPPLIER_HANGS": str(sign)}
     process = subprocess.Popen(  # noqa: S603 - our own command
-        _pytest(), cwd=project, env=variables,
+        pytest_command(), cwd=project, env=variables,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -188,7 +196,8 @@ def _session(segment: str) -> str:
     raise SbhooksError(f"the killed run left no session in {segment}: run 'sbhooks doctor'")
 
 
-def _pytest(*options: str) -> list[str]:
+def pytest_command(*options: str) -> list[str]:
+    """A run of the sample's tests."""
     return [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
 
 

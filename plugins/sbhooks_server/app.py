@@ -17,7 +17,9 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from sbhooks import __version__, problems
 from sbhooks.errors import SbhooksError
-from sbhooks_server.guard import Application, Guard, Policy, problem
+from sbhooks_server.asgi import Application
+from sbhooks_server.guard import Guard, Policy
+from sbhooks_server.refusals import problem
 from sbhooks_server.routes import health, ingest, live, metrics, page, read
 from sbhooks_server.site import Site
 

@@ -36,7 +36,7 @@ _MEANINGS = {
     429: "Too many requests; Retry-After says when to come again",
     503: "The store cannot be used at present",
 }
-_ALWAYS = (401, 403, 421, 429)
+_ALWAYS = (400, 401, 403, 421, 429)
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

@@ -7,7 +7,8 @@ this order it asks:
 2. Does the request come from a page of another site? (403)
 3. Is the method one that anything here answers? (405)
 4. Does the caller have a token that is good for it, where one is needed? (401, 403, 429)
-5. Is the body of a kind and size that is read, and does it arrive in time? (415, 413, 408)
+5. Is the body of a kind and size that is read, and does it arrive in time? (415, 413, 408;
+   400 for a body where none belongs)
 
 A WebSocket is refused with 403 before it is accepted. Answers carry headers that forbid
 browsers to run, frame, sniff or share anything.
@@ -16,45 +17,25 @@ browsers to run, frame, sniff or share anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from sbhooks.errors import ConfigError
 from sbhooks.events import utc_now
+from sbhooks_server import bodies, refusals
+from sbhooks_server.asgi import Application, Connection, Receive, Send
 from sbhooks_server.audit import AuditLog
+from sbhooks_server.bodies import Body
 from sbhooks_server.hosts import Allowed
 from sbhooks_server.limiter import Limiter
+from sbhooks_server.refusals import Refusal
 from sbhooks_server.tokens import Scope, Token, TokenFile
-
-Message = MutableMapping[str, Any]
-Connection = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Connection, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 INGEST = "/api/v1/events"
 _OPEN_PATHS = frozenset({"/livez", "/readyz"})
-_BODY_TYPES = frozenset({"application/json", "application/x-ndjson"})
-_ENCODINGS = frozenset({"", "identity", "gzip", "zstd"})
 _PROXY_HEADERS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
 _FAILURES_PER_SECOND, _FAILURES_AT_ONCE = 0.2, 10
-
-SAFE_HEADERS: Headers = [
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        b"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
-]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,22 +63,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_websockets: int = 10_000
     max_message_bytes: int = 64 << 10
     idle_s: float = 60.0
-
-
-class Refusal(Exception):
-    """A request that goes no further.
-
-    Args:
-        status: Of HTTP.
-        detail: Why, in words, and what to do.
-        headers: To be sent with it.
-    """
-
-    def __init__(self, status: int, detail: str, headers: Headers | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.headers: Headers = headers or []
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,19 +118,20 @@ class Guard:
             await self.application(scope, receive, send)
 
     async def _http(self, scope: Connection, receive: Receive, send: Send) -> None:
-        safe = _with_safe_headers(send)
+        safe = refusals.with_safe_headers(send)
+        body = Body(scope, receive)
         try:
             headers = _headers(scope)
             self._check_site(scope, headers)
             self._check_method(scope["method"], scope["path"])
             self._admit(scope, headers, needed_scope(scope["method"], scope["path"]))
-            body = await self._body(headers, receive) if scope["method"] == "POST" else b""
+            sent = await self._sent(scope["method"], headers, body)
         except Refusal as refusal:
-            await _answer(refusal, safe)
+            await refusals.answer(refusal, body, safe)
             return
         if scope["method"] == "HEAD":  # like GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
-        await self.application(scope, _replay(body, receive), safe)
+        await self.application(scope, bodies.replayed(sent, receive), safe)
 
     async def _websocket(self, scope: Connection, receive: Receive, send: Send) -> None:
         try:
@@ -220,7 +186,7 @@ class Guard:
             raise Refusal(403, f"this needs a token with the scope {need!r}")
         wait_s = self._requests.wait_s(visitor.name)
         if wait_s:
-            raise _too_often(wait_s)
+            raise refusals.too_often(wait_s)
         scope["sbhooks_visitor"] = visitor
 
     def visitor(self, authorization: str, address: str) -> Visitor:
@@ -243,7 +209,7 @@ class Guard:
             return Visitor(name=token.name, scopes=token.scopes)
         wait_s = self._failures.wait_s(address)
         if wait_s:
-            raise _too_often(wait_s)
+            raise refusals.too_often(wait_s)
         self._audit.write("token refused", by=address)
         raise Refusal(
             401, "the token is unknown, or its time is over",
@@ -254,27 +220,34 @@ class Guard:
         """Behind a proxy everybody comes from this machine, so nobody counts as doing so."""
         return self._policy.needs_token or any(name in headers for name in _PROXY_HEADERS)
 
-    async def _body(self, headers: dict[bytes, str], receive: Receive) -> bytes:
+    async def _sent(self, method: str, headers: dict[bytes, str], body: Body) -> bytes:
         """Read the whole body, within bounds.
 
         Raises:
-            Refusal: It is of the wrong kind, too large or too slow.
+            Refusal: It is of the wrong kind, too large or too slow, or should not be there.
         """
-        kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
-        if kind not in _BODY_TYPES:
+        if method != "POST":
+            if not body.is_read:
+                raise Refusal(400, f"{method} is sent without a body")
+            return b""
+        if not bodies.is_kind_read(headers.get(b"content-type", "")):
             raise Refusal(415, "send application/json or application/x-ndjson")
-        if headers.get(b"content-encoding", "").strip().lower() not in _ENCODINGS:
+        if not bodies.is_encoding_read(headers.get(b"content-encoding", "")):
             accept = [(b"accept-encoding", b"gzip, zstd")]
             raise Refusal(415, "send the body as it is, or as gzip or zstd", accept)
         most = self._policy.max_body_bytes
         length = headers.get(b"content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > most:
-            raise _too_large(most)
+            raise refusals.too_large(most)
         try:
             async with asyncio.timeout(self._policy.body_timeout_s):
-                return await _read(receive, most)
+                return await body.read(most)
         except TimeoutError:
             raise Refusal(408, "the body did not arrive in time") from None
+        except bodies.TooLarge:
+            raise refusals.too_large(most) from None
+        except bodies.Gone:
+            raise Refusal(400, "the client went away") from None
 
 
 def needed_scope(method: str, path: str) -> Scope | None:
@@ -284,21 +257,6 @@ def needed_scope(method: str, path: str) -> Scope | None:
     if method in {"GET", "HEAD"}:
         return "read"
     return "ingest" if path == INGEST else "admin"
-
-
-async def _read(receive: Receive, most: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refusal(400, "the client went away")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > most:
-            raise _too_large(most)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
 
 
 def _headers(scope: Connection) -> dict[bytes, str]:
@@ -314,54 +272,3 @@ def _headers(scope: Connection) -> dict[bytes, str]:
             raise Refusal(400, f"the header {name.decode('ascii', 'replace')!r} is there twice")
         found[name] = value.decode("latin-1")
     return found
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A body that has already been read, then whatever the client does."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replay
-
-
-def _with_safe_headers(send: Send) -> Send:
-    async def safe(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            given = list(message.get("headers", ()))
-            names = {name.lower() for name, _ in given}
-            message["headers"] = [*given, *((n, v) for n, v in SAFE_HEADERS if n not in names)]
-        await send(message)
-
-    return safe
-
-
-async def _answer(refusal: Refusal, send: Send) -> None:
-    """Send a refusal as a problem document (RFC 9457)."""
-    body = msgspec.json.encode(problem(refusal.status, refusal.detail))
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),  # what is left of a body that nobody read
-        *refusal.headers,
-    ]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def problem(status: int, detail: str) -> dict[str, Any]:
-    """A problem document."""
-    from http import HTTPStatus
-
-    title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
-
-
-def _too_large(most: int) -> Refusal:
-    return Refusal(413, f"the body is larger than {most} bytes: send it in parts")
-
-
-def _too_often(wait_s: float) -> Refusal:
-    seconds = str(max(1, round(wait_s + 0.5))).encode()
-    return Refusal(429, "too many requests: wait a little", [(b"retry-after", seconds)])

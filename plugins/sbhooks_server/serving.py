@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -30,6 +31,7 @@ from sbhooks.folders import make_private
 from sbhooks.runtime import Runtime
 from sbhooks_server.app import create_app
 from sbhooks_server.audit import AuditLog
+from sbhooks_server.connections import HttpConnection, WebSocketConnection
 from sbhooks_server.guard import Policy
 from sbhooks_server.hosts import Allowed, is_every_address, is_loopback
 from sbhooks_server.tokens import TokenFile
@@ -148,7 +150,8 @@ def serve(runtime: Runtime, address: Address, ready: Callable[[Running], None]) 
         running = _running(address, sock.getsockname()[1])
         announce(running)
         audit.write("server started", about=str(running.url))
-        server = _Server(_config(runtime, address), lambda: ready(running))
+        files = {"ssl_certfile": address.tls_cert, "ssl_keyfile": address.tls_key}
+        server = Server(config(runtime, policy(address), **files), lambda: ready(running))
         try:
             server.run(sockets=[sock])
         finally:
@@ -173,7 +176,7 @@ def status(home: Path) -> Running:
         os.close(fd)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Ends with 0 when it is told to end, and says when it is ready."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
@@ -182,6 +185,7 @@ class _Server(uvicorn.Server):
         self.was_ready = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
         await super().startup(sockets)
         if self.started:
             self.was_ready = True
@@ -201,12 +205,12 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def _config(runtime: Runtime, address: Address) -> uvicorn.Config:
-    rules = policy(address)
+def config(runtime: Runtime, rules: Policy, **more: Any) -> uvicorn.Config:
+    """How the application is run, with further settings of uvicorn."""
     return uvicorn.Config(
         create_app(runtime, rules),
-        http="h11",
-        ws="websockets-sansio",
+        http=HttpConnection,
+        ws=WebSocketConnection,
         ws_max_size=rules.max_message_bytes,
         ws_per_message_deflate=False,  # doubles the cost of each client
         ws_ping_interval=rules.idle_s / 3,
@@ -219,8 +223,7 @@ def _config(runtime: Runtime, address: Address) -> uvicorn.Config:
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_DRAIN_S,
-        ssl_certfile=address.tls_cert,
-        ssl_keyfile=address.tls_key,
+        **more,
     )
 
 

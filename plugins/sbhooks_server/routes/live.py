@@ -16,6 +16,7 @@ from typing import Any
 from litestar import asgi
 
 from sbhooks_server import frames
+from sbhooks_server.asgi import Connection, Receive, Send
 from sbhooks_server.frames import (
     Authenticate,
     BadAsk,
@@ -24,9 +25,10 @@ from sbhooks_server.frames import (
     Subscribe,
     Unsubscribe,
 )
-from sbhooks_server.guard import Connection, Guard, Receive, Refusal, Send, Visitor
+from sbhooks_server.guard import Guard, Visitor
 from sbhooks_server.hub import EVENTS_PER_FRAME, Client, Hub
 from sbhooks_server.limiter import Limiter
+from sbhooks_server.refusals import Refusal
 from sbhooks_server.site import Site
 
 PROTOCOL = "sbhooks.v1"

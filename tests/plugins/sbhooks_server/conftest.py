@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +25,34 @@ import uvicorn
 
 from sbhooks.config import load_config
 from sbhooks.runtime import Runtime
-from sbhooks_server.app import create_app
 from sbhooks_server.guard import Policy
+from sbhooks_server.serving import config
+
+PATIENCE_S = 120  #: For what must come; a loaded machine takes its time.
 
 
-class Serving:
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A port that one server after the other can listen on, and that nobody else is given.
+
+    A socket that is bound but does not listen keeps it; the system then gives it to nobody, but
+    to servers that ask for it by its number.
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]
+
+
+class Listening:
     """A server at work in a thread.
 
     Attributes:
-        runtime: What it serves.
         port: Where, on 127.0.0.1.
     """
 
-    def __init__(self, runtime: Runtime, policy: Policy) -> None:
-        self.runtime = runtime
-        config = uvicorn.Config(
-            create_app(runtime, policy), port=0, http="h11", ws="websockets-sansio",
-            ws_max_size=policy.max_message_bytes, ws_per_message_deflate=False,
-            log_config=None, lifespan="on",
-        )  # fmt: skip
-        self._sock = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._sock = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._sock.getsockname()[1]
         self._ready = threading.Event()
         self._server = uvicorn.Server(config)
@@ -55,31 +65,67 @@ class Serving:
         self._server.startup = startup  # type: ignore[method-assign]
         self._thread = threading.Thread(target=self._server.run, args=([self._sock],), daemon=True)
         self._thread.start()
-        assert self._ready.wait(30)
+        assert self._ready.wait(PATIENCE_S)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def connections(self) -> int:
+        """How many there are at present."""
+        return len(self._server.server_state.connections)
+
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(30)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
     def client(self, **settings: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, trust_env=False, **settings)
+        return httpx.Client(
+            base_url=self.url, trust_env=False, **{"timeout": PATIENCE_S, **settings}
+        )
 
     def raw(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send a request that ends its connection; returns status, headers, body."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as sock:
+        """Send a request as it is; returns status, headers, body."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as sock:
             sock.sendall(request)
-            data = b""
-            while chunk := sock.recv(65536):
-                data += chunk
-        head, _, body = data.partition(b"\r\n\r\n")
-        first, *rest = head.decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in rest)
-        return int(first.split()[1]), headers, body
+            answer = http.client.HTTPResponse(sock, method=request.split(b" ", 1)[0].decode())
+            answer.begin()
+            headers = {name.lower(): value.lower() for name, value in answer.getheaders()}
+            return answer.status, headers, answer.read()
+
+
+class Serving(Listening):
+    """The product at work in a thread.
+
+    Attributes:
+        runtime: What it serves.
+    """
+
+    def __init__(self, runtime: Runtime, policy: Policy) -> None:
+        self.runtime = runtime
+        super().__init__(config(runtime, policy))
+
+
+@contextmanager
+def served(home: Path, policy: Policy) -> Iterator[Serving]:
+    """A server over a home of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SBHOOKS_HOME", str(home))
+        runtime = Runtime.start(load_config())
+    made = Serving(runtime, policy)
+    yield made
+    made.stop()
+    runtime.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One server for all those tests of a module that leave it as it is."""
+    policy = Policy(requests_per_second=1e6, requests_at_once=1e6)
+    with served(tmp_path_factory.mktemp("server"), policy) as made:
+        yield made
 
 
 @pytest.fixture
@@ -111,11 +157,26 @@ class Process:
         words = self.process.stdout.readline().split()
         self.url = words[1] if words else ""
 
+    def client(self, **settings: Any) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url, trust_env=False, **{"timeout": PATIENCE_S, **settings}
+        )
+
+    def get(self, path: str, **settings: Any) -> httpx.Response:
+        with self.client(**settings) as client:
+            return client.get(path)
+
+    def post(self, body: bytes) -> Any:
+        """Send lines of events; returns what became of them."""
+        headers = {"content-type": "application/x-ndjson"}
+        with self.client() as client:
+            return client.post("/api/v1/events", content=body, headers=headers).json()
+
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; returns exit status and standard error."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, said
 
 

@@ -9,7 +9,6 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,15 +19,13 @@ pytest.importorskip("axe_playwright_python", reason="checks pages with axe")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from sbhooks.config import load_config
 from sbhooks.events import Event, Outcome, Vcs, utc_now
-from sbhooks.runtime import Runtime
 from sbhooks.testing.factories import Timeline
 from sbhooks_server.dashboard.charts import rate
 from sbhooks_server.dashboard.rows import as_csv
 from sbhooks_server.guard import Policy
 
-from .conftest import Process, Serving
+from .conftest import PATIENCE_S, Process, Serving, kept_port, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
@@ -64,30 +61,25 @@ def history() -> list[Event]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """One server over three weeks of data, for all tests of this file."""
-    yield from _serving(tmp_path_factory.mktemp("full"), history())
+    with served(tmp_path_factory.mktemp("full"), Policy()) as made:
+        made.runtime.store.append(history())
+        yield made
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """One that has nothing to show yet."""
-    yield from _serving(tmp_path_factory.mktemp("bare"), [])
-
-
-def _serving(home: Path, events: list[Event]) -> Iterator[Serving]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SBHOOKS_HOME", str(home))
-        made = Serving(Runtime.start(load_config()), Policy())
-    if events:
-        made.runtime.store.append(events)
-    yield made
-    made.stop()
-    made.runtime.close()
+    with served(tmp_path_factory.mktemp("bare"), Policy()) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        made = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE_S * 1000
+        )
+        expect.set_options(timeout=PATIENCE_S * 1000)
         yield made
         made.close()
 
@@ -171,22 +163,23 @@ def test_new_events_and_runs_appear_by_themselves(page: Page, server: Serving) -
     line = Timeline("news", start=utc_now())
     server.runtime.store.append([line.start(project="fresh"), line.passed("t.py::test_news")])
     expect(page.locator("#events tr").first).to_contain_text("t.py::test_news")
-    expect(page.locator("#now")).to_contain_text("fresh", timeout=15_000)
+    expect(page.locator("#now")).to_contain_text("fresh")
 
 
 def test_a_page_is_stale_while_its_server_is_gone(
-    browser: Browser, home: Path, process: Callable[..., Process]
+    browser: Browser, process: Callable[..., Process]
 ) -> None:
-    first = process()
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(first.url)
-    expect(page.locator("#badge")).to_have_class("live")
-    first.end(signal.SIGKILL)
-    expect(page.locator("#badge")).to_contain_text("stale since")
-    process("--port", first.url.rpartition(":")[2])
-    expect(page.locator("#badge")).to_have_class("live", timeout=30_000)
-    context.close()
+    with kept_port() as port:
+        first = process("--port", str(port))
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(first.url)
+        expect(page.locator("#badge")).to_have_class("live")
+        first.end(signal.SIGKILL)
+        expect(page.locator("#badge")).to_contain_text("stale since")
+        process("--port", str(port))
+        expect(page.locator("#badge")).to_have_class("live")
+        context.close()
 
 
 def test_the_keyboard_reads_a_chart(page: Page, server: Serving) -> None:
@@ -260,15 +253,10 @@ def test_pages_forbid_inline_scripts_and_styles(server: Serving) -> None:
     assert answer.text.count("<script") == answer.text.count('<script type="module" src=') == 1
 
 
-def test_a_page_needs_a_token_where_everything_does(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SBHOOKS_HOME", str(tmp_path))
-        made = Serving(Runtime.start(load_config()), Policy(needs_token=True))
-    with made.client() as client:
+def test_a_page_needs_a_token_where_everything_does(serving: Callable[..., Serving]) -> None:
+    with serving(Policy(needs_token=True)).client() as client:
         for path in ("/", "/rows", "/csv/events", "/dashboard/page.js"):
             assert client.get(path).status_code == 401
-    made.stop()
-    made.runtime.close()
 
 
 def test_pages_of_other_sites_read_nothing(server: Serving) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from sbhooks.errors import ForwardError
 from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import Timeline
+
+from .conftest import kept_port
 
 Start = Callable[..., Any]
 
@@ -32,6 +34,12 @@ def record(number: int) -> set[str]:
 
 
 @pytest.fixture
+def port() -> Iterator[str]:
+    with kept_port() as port:
+        yield str(port)
+
+
+@pytest.fixture
 def elsewhere(tmp_path: Path) -> dict[str, str]:
     """The environment of another machine: the server's."""
     return {"SBHOOKS_HOME": str(tmp_path / "elsewhere"), "SBHOOKS_FORWARD_TO": ""}
@@ -43,13 +51,17 @@ def stored(home: str) -> set[str]:
 
 
 def test_events_arrive_once_although_the_server_is_killed_in_between(
-    process: Start, elsewhere: dict[str, str], monkeypatch: pytest.MonkeyPatch, sbhooks: Start
+    process: Start,
+    elsewhere: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    sbhooks: Start,
+    port: str,
 ) -> None:
     secret = subprocess.run(
         [sys.executable, "-P", "-m", "sbhooks", "token", "create", "ci", "--scope", "ingest"],
         check=True, capture_output=True, text=True, env=_with(elsewhere),
     ).stdout.strip()  # fmt: skip
-    server = process("--require-token", environment=elsewhere)
+    server = process("--require-token", "--port", port, environment=elsewhere)
     monkeypatch.setenv("SBHOOKS_FORWARD_TO", server.url)
     monkeypatch.setenv("SBHOOKS_TOKEN", secret)
     ids = record(100)
@@ -58,7 +70,6 @@ def test_events_arrive_once_although_the_server_is_killed_in_between(
     ids |= record(50)
     with Runtime.start(load_config()) as runtime, pytest.raises(ForwardError):
         runtime.collect()
-    port = server.url.rpartition(":")[2]
     again = process("--require-token", "--port", port, environment=elsewhere)
     assert sbhooks("collect")["events"] == 50
     assert again.end()[0] == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -23,6 +22,8 @@ from sbhooks.hookspecs import hookimpl
 from sbhooks.metrics import Metric, Sample
 from sbhooks.testing.factories import Timeline
 from sbhooks_server import exposition
+
+from .conftest import PATIENCE_S, kept_port
 
 Serve = Callable[..., Any]
 Labels = tuple[tuple[str, str], ...]
@@ -238,30 +239,29 @@ def test_a_real_prometheus_scrapes_it(serving: Serve, tmp_path: Path) -> None:
     server = serving()
     fill(server)
     (tmp_path / "prometheus.yml").write_text(json.dumps({  # JSON is YAML
-        "global": {"scrape_interval": "1s"},
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s"},
         "scrape_configs": [{"job_name": "sbhooks", "static_configs": [
             {"targets": [f"127.0.0.1:{server.port}"]}]}],
     }))  # fmt: skip
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [prometheus, "--config.file", str(tmp_path / "prometheus.yml"), "--storage.tsdb.path",
-         str(tmp_path / "data"), "--web.listen-address", f"127.0.0.1:{port}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        expression = 'sum by (skill_name) (skill_invocations_total{skill_name="lint"})'
-        found = _query(f"http://127.0.0.1:{port}", expression)
-        assert found == [({"skill_name": "lint"}, 5.0)]
-        assert _query(f"http://127.0.0.1:{port}", "up")[0][1] == 1
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    with kept_port() as port:
+        process = subprocess.Popen(
+            [prometheus, "--config.file", str(tmp_path / "prometheus.yml"), "--storage.tsdb.path",
+             str(tmp_path / "data"), "--web.listen-address", f"127.0.0.1:{port}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            expression = 'sum by (skill_name) (skill_invocations_total{skill_name="lint"})'
+            found = _query(f"http://127.0.0.1:{port}", expression)
+            assert found == [({"skill_name": "lint"}, 5.0)]
+            assert _query(f"http://127.0.0.1:{port}", "up")[0][1] == 1
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
 
 
 def _query(url: str, expression: str) -> list[tuple[dict[str, str], float]]:
-    """Ask until there is an answer; Prometheus scrapes each second."""
-    deadline = time.monotonic() + 60
+    """Ask until there is an answer; Prometheus scrapes every other second."""
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
             answer = httpx.get(f"{url}/api/v1/query", params={"query": expression}, timeout=10)

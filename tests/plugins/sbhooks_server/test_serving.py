@@ -21,6 +21,8 @@ from sbhooks.testing.factories import Timeline
 from sbhooks_server.audit import AuditLog
 from sbhooks_server.serving import Address, policy
 
+from .conftest import PATIENCE_S
+
 Start = Callable[..., Any]
 
 
@@ -29,7 +31,7 @@ def test_it_serves_until_told_to_stop_and_ends_with_0(
     process: Start, home: Path, number: int
 ) -> None:
     server = process()
-    assert httpx.get(f"{server.url}/health").json()["status"] == "healthy"
+    assert server.get("/health").json()["status"] == "healthy"
     assert server.end(number) == (0, "")
     assert [act.act for act in AuditLog(home).read()] == ["server started", "server stopped"]
 
@@ -66,9 +68,10 @@ def test_with_a_token_it_listens_to_others_and_asks_them_for_it(
     secret = sbhooks("token", "create", "reader")["token"]
     server = process("--host", "0.0.0.0")
     port = server.url.rpartition(":")[2]
-    assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 401
+    server.url = f"http://127.0.0.1:{port}"
+    assert server.get("/health").status_code == 401
     good = {"authorization": f"Bearer {secret}"}
-    assert httpx.get(f"http://127.0.0.1:{port}/health", headers=good).status_code == 200
+    assert server.get("/health", headers=good).status_code == 200
     status, said = server.end()
     assert status == 0
     assert "tokens travel readable" in said
@@ -97,7 +100,7 @@ def test_it_speaks_tls(process: Start, tmp_path: Path) -> None:
     server = process("--tls-cert", str(cert), "--tls-key", str(key))
     assert server.url.startswith("https://127.0.0.1:")
     trust = ssl.create_default_context(cafile=str(cert))
-    assert httpx.get(f"{server.url}/livez", verify=trust).status_code == 200
+    assert server.get("/livez", verify=trust).status_code == 200
     assert server.end() == (0, "")
 
 
@@ -116,14 +119,11 @@ def test_a_killed_server_is_taken_over_and_serves_the_same_numbers(
                     "id": f"e{number}", "outcome": "success"}).encode()
         for number in range(100)
     )  # fmt: skip
-    headers = {"content-type": "application/x-ndjson"}
-    assert httpx.post(f"{first.url}/api/v1/events", content=events, headers=headers).json() == {
-        "accepted": 100, "duplicates": 0, "rejected": [],
-    }  # fmt: skip
+    assert first.post(events) == {"accepted": 100, "duplicates": 0, "rejected": []}
     first.end(signal.SIGKILL)
     assert sbhooks("server", "status")["running"] is False
     second = process()
-    again = httpx.post(f"{second.url}/api/v1/events", content=events, headers=headers).json()
+    again = second.post(events)
     assert (again["accepted"], again["duplicates"]) == (0, 100)
     second.end()
     assert sbhooks("top")["skills"][0]["invocation_count"] == 100
@@ -145,7 +145,7 @@ def test_a_server_in_the_background_is_started_asked_and_stopped(
     started = sbhooks("server", "start", "--port", "0")
     try:
         assert started["is_new"] is True
-        assert httpx.get(f"{started['url']}/livez").status_code == 200
+        assert httpx.get(f"{started['url']}/livez", timeout=PATIENCE_S).status_code == 200
         again = sbhooks("server", "start", "--port", "0")
         assert (again["is_new"], again["pid"]) == (False, started["pid"])
         assert main(["server", "status"]) == 0
