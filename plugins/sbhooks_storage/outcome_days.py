@@ -13,9 +13,7 @@ from sbhooks_storage import sums
 from sbhooks_storage.sums import Key, Row
 
 _DUE = "outcome_days_due"  # in store_state: the table is to be made from rollup_day
-_FIND = (
-    f"SELECT {sums.COLUMNS} FROM rollup_outcome_day WHERE skill = ? AND day = ? AND outcome = ?"
-)
+_FIND = f"SELECT {sums.COLUMNS} FROM rollup_outcome_day WHERE skill = ? AND day = ? AND outcome = ?"
 _WRITE = (
     f"INSERT OR REPLACE INTO rollup_outcome_day (skill, day, outcome, {sums.COLUMNS}) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
