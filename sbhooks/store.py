@@ -140,10 +140,8 @@ def bucket_middle(index: int) -> float:
     return low * 2 * BUCKET_RATIO / (1 + BUCKET_RATIO) / 1e6
 
 
-def _added_up(counters: Sequence[Mapping[K, int]]) -> Mapping[K, int]:
-    """Add up counters; a single one is what it is."""
-    if len(counters) == 1:
-        return counters[0]
+def _added_up(counters: Sequence[Mapping[K, int]]) -> dict[K, int]:
+    """Add up counters."""
     total: dict[K, int] = {}
     for counter in counters:
         for key, count in counter.items():
@@ -294,6 +292,8 @@ def merge(rollups: Iterable[Rollup], keep: Sequence[int]) -> list[Rollup]:
 
 def _together(key: tuple[str | None, ...], group: Sequence[Rollup]) -> Rollup:
     """All of a group, each of its counters copied once."""
+    if len(group) == 1:
+        return msgspec.structs.replace(group[0], key=key)
     return Rollup(
         key=key,
         n=sum([one.n for one in group]),

@@ -20,6 +20,7 @@ from sbhooks.testing.contracts import EventStoreContract
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_storage.database import connect
+from sbhooks_storage.migrate import migrate
 from sbhooks_storage.rebuild import COMPARED, differences, rebuild
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
@@ -126,6 +127,25 @@ def differences_in(connection: sqlite3.Connection) -> list[str]:
         return differences(connection)
     finally:
         connection.execute("ROLLBACK")
+
+
+def test_days_by_outcome_that_a_migration_leaves_to_the_next_writer_are_right_at_any_time(
+    store: SqliteEventStore, path: Path
+) -> None:
+    some_days(store)
+    by: list[Dimension] = ["skill", "day", "outcome"]
+    asked = EventQuery(kinds=("invocation",))
+    expected = [exact(row) for row in store.rollup(asked, by)]
+    with closing(connect(path)) as connection:
+        migrate(connection, path, 6)
+        migrate(connection, path)  # whoever did so was killed before sums were made
+        assert connection.execute("SELECT count(*) FROM rollup_outcome_day").fetchone() == (0,)
+    assert [exact(row) for row in store.rollup(asked, by)] == expected
+    store.append([Timeline("later", start=NOON).invocation("deploy")])
+    with closing(connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM rollup_outcome_day").fetchone() == (7,)
+        assert differences_in(connection) == []
+    assert [exact(row) for row in store.rollup(asked, by) if row.key[0] != "deploy"] == expected
 
 
 # --- the last hour and day ---------------------------------------------------------------------
