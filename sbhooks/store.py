@@ -282,6 +282,37 @@ class KeepsResults(Protocol):
         ...
 
 
+@runtime_checkable
+class RanksSkills(Protocol):
+    """A store that finds the most used skills without adding up the others; optional for stores."""
+
+    def most_used(self, query: EventQuery, limit: int) -> list[str]:
+        """The skills with the most events that match, the most used first, ties by name."""
+        ...
+
+
+def most_used(store: EventReader, query: EventQuery, limit: int) -> list[Rollup]:
+    """The sums of the most used skills, one row each with the key ``(skill,)``.
+
+    Args:
+        store: The events.
+        query: Which of them count.
+        limit: At most that many skills.
+
+    Returns:
+        The most used first, ties by name; events without a skill count for none.
+    """
+    if limit <= 0:
+        return []
+    if isinstance(store, RanksSkills):
+        skills = store.most_used(query, limit)
+        if not skills:
+            return []
+        query = msgspec.structs.replace(query, skills=tuple(skills))
+    rows = [row for row in store.rollup(query, ["skill"]) if row.key[0] is not None]
+    return sorted(rows, key=lambda row: (-row.n, row.key))[:limit]
+
+
 def merge(rollups: Iterable[Rollup], keep: Sequence[int]) -> list[Rollup]:
     """Add up rollups whose keys agree at the positions ``keep``, in order of first appearance."""
     groups: dict[tuple[str | None, ...], list[Rollup]] = {}

@@ -55,21 +55,9 @@ class Groups:
             if packed:
                 group.packed.append(packed)
 
-    def newer(self, selection: Selection, whole: rolled.Span) -> list[Selection]:
-        """Rows of whole hours that are not in the sums yet."""
-        after = rolled_up(self._connection)
-        (newest,) = self._connection.execute("SELECT max(id) FROM skill_invocation").fetchone()
-        if newest is None or newest <= after:
-            return []
-        where = f"{selection.where} AND e.id > ? AND e.at_us >= ? AND e.at_us < ?"
-        values = [*selection.values, after, whole.since_us, whole.until_us]
-        return [selection._replace(where=where, values=values)]
-
     def add_log(self, parts: Sequence[Selection]) -> None:
         """Add up rows of the log, group by group as they come."""
-        if not parts:
-            return
-        inner = " UNION ALL ".join(_summands(part, self._by) for part in parts)
+        inner = " UNION ALL ".join(summands(part, self._by) for part in parts)
         values = [value for part in parts for value in part.values]
         names = "".join(f"d{i}, " for i in range(len(self._by)))
         found = self._connection.execute(
@@ -109,6 +97,19 @@ class Groups:
         made = _Group(held or (None, 0, 0, 0, 0.0, 0.0, first, last, None))
         self._held[name] = made
         return made
+
+
+def newer(
+    connection: sqlite3.Connection, selection: Selection, whole: rolled.Span
+) -> list[Selection]:
+    """Rows of whole hours that are not in the sums yet."""
+    after = rolled_up(connection)
+    (newest,) = connection.execute("SELECT max(id) FROM skill_invocation").fetchone()
+    if newest is None or newest <= after:
+        return []
+    where = f"{selection.where} AND e.id > ? AND e.at_us >= ? AND e.at_us < ?"
+    values = [*selection.values, after, whole.since_us, whole.until_us]
+    return [selection._replace(where=where, values=values)]
 
 
 class _Group:
@@ -187,7 +188,7 @@ def _outcomes(row: rolled.Row) -> dict[str, int]:
     return dict(compress(zip(OUTCOME_COLUMNS, counts, strict=False), counts))
 
 
-def _summands(part: Selection, by: Sequence[Dimension]) -> str:
+def summands(part: Selection, by: Sequence[Dimension]) -> str:
     """SELECT of what is summed up: one column per dimension, then outcome, us, at."""
     relation = part.relation
     columns = [f"{_dimension(relation, name)} AS d{i}" for i, name in enumerate(by)]

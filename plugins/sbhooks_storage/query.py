@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from sbhooks.events import Codec, Event, to_us
 from sbhooks.store import Dimension, EventQuery, Rollup
 from sbhooks_storage import rolled
-from sbhooks_storage.groups import Groups
+from sbhooks_storage.groups import Groups, newer
+from sbhooks_storage.ranking import SkillCounts
 from sbhooks_storage.relations import BUILTIN, Relation, Selection, others
 
 _CHUNK = 1_000
@@ -48,11 +49,14 @@ class Reader:
     ) -> list[Rollup]:
         """See ``EventReader.rollup``."""
         groups = Groups(connection, by)
-        parts = []
-        for relation in self._relations:
-            parts += self._from_sums(query, by, relation, groups)
-        groups.add_log(parts)
+        self._add_up(connection, query, by, groups)
         return groups.rollups()
+
+    def most_used(self, connection: sqlite3.Connection, query: EventQuery, limit: int) -> list[str]:
+        """See ``RanksSkills.most_used``."""
+        counts = SkillCounts(connection)
+        self._add_up(connection, query, ["skill"], counts)
+        return counts.most(limit)
 
     def tail(self, connection: sqlite3.Connection, after: int, upto: int) -> list[Event]:
         """The events numbered ``after + 1`` to ``upto``, in that order."""
@@ -81,21 +85,40 @@ class Reader:
         ]
         return min((seq for seq in found if seq is not None), default=None)
 
+    def _add_up(
+        self,
+        connection: sqlite3.Connection,
+        query: EventQuery,
+        by: Sequence[Dimension],
+        total: Groups | SkillCounts,
+    ) -> None:
+        """Add what matches to ``total``: from sums what they know, the rest from the log."""
+        parts: list[Selection] = []
+        for relation in self._relations:
+            parts += self._from_sums(connection, query, by, relation, total)
+        if parts:
+            total.add_log(parts)
+
     def _from_sums(
-        self, query: EventQuery, by: Sequence[Dimension], relation: Relation, groups: Groups
+        self,
+        connection: sqlite3.Connection,
+        query: EventQuery,
+        by: Sequence[Dimension],
+        relation: Relation,
+        total: Groups | SkillCounts,
     ) -> list[Selection]:
-        """Add what sums know of a relation to ``groups``; returns what is left to the log."""
+        """Add what sums know of a relation to ``total``; returns what is left to the log."""
         selection = self._restrict(relation, query)
         if selection is None:
             return []
         whole = rolled.span(query, by) if relation.table == _LOG else None
         if whole is None:
             return [selection]
-        groups.add_sums(query, whole)
+        total.add_sums(query, whole)
         rest = [
             self._restrict(relation, replace(query, **edge)) for edge in rolled.edges(query, whole)
         ]
-        return [part for part in rest if part] + groups.newer(selection, whole)
+        return [part for part in rest if part] + newer(connection, selection, whole)
 
     def _select(self, query: EventQuery) -> list[Selection]:
         chosen = (self._restrict(relation, query) for relation in self._relations)

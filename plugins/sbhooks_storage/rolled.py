@@ -193,6 +193,17 @@ def _by_skill(
     )
 
 
+def skill_counts(connection: sqlite3.Connection, query: EventQuery, part: Part) -> sqlite3.Cursor:
+    """Rows of skill and number of events."""
+    wanted, skills = _wanted("s.skill_name", query)
+    return connection.execute(
+        f"SELECT s.skill_name, sum(n) FROM skill_metrics AS s "
+        f"CROSS JOIN rollup_skill_{part.length} AS r ON r.skill = s.skill_name "
+        f"AND r.{part.length} >= ? AND r.{part.length} < ? {wanted} GROUP BY s.skill_name",
+        (part.first, part.end, *skills),
+    )
+
+
 def _skill_rows(connection: sqlite3.Connection, query: EventQuery, part: Part) -> Iterator[Row]:
     wanted, skills = _wanted("s.skill_name", query)
     return connection.execute(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sbhooks.events import Event, Invocation, Outcome
-from sbhooks.store import Dimension, EventQuery, Rollup
+from sbhooks.store import Dimension, EventQuery, RanksSkills, Rollup, most_used
 from sbhooks.testing.contracts import EventStoreContract
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
@@ -74,12 +74,16 @@ def test_whole_hours_and_ragged_edges_are_what_the_events_come_to(
     memory = MemoryEventStore()
     start: list[Event] = [Timeline("a").start(project="p")]
     with closing(open_sqlite(path, EventStoreContract.codec)) as store:
+        assert isinstance(store, RanksSkills)
         for batch in [start, *batches]:
             store.append(batch)
             memory.append(batch)
         for query, by in asked:
             ours, theirs = store.rollup(query, by), memory.rollup(query, by)
             assert [exact(row) for row in ours] == [exact(row) for row in theirs]
+            for limit in (0, 1, 2, 9):
+                ours, theirs = (most_used(one, query, limit) for one in (store, memory))
+                assert [exact(row) for row in ours] == [exact(row) for row in theirs]
 
 
 def some_days(store: SqliteEventStore) -> None:
