@@ -93,13 +93,13 @@ class Rollup(msgspec.Struct, frozen=True, kw_only=True):
         return Rollup(
             key=self.key,
             n=self.n + other.n,
-            outcomes=_add(self.outcomes, other.outcomes),
+            outcomes=_added_up([self.outcomes, other.outcomes]),
             duration_n=self.duration_n + other.duration_n,
             duration_sum=self.duration_sum + other.duration_sum,
             duration_sum_squares=self.duration_sum_squares + other.duration_sum_squares,
             first_at=min(self.first_at, other.first_at),
             last_at=max(self.last_at, other.last_at),
-            buckets=_add(self.buckets, other.buckets),
+            buckets=_added_up([self.buckets, other.buckets]),
         )
 
     @property
@@ -140,11 +140,12 @@ def bucket_middle(index: int) -> float:
     return low * 2 * BUCKET_RATIO / (1 + BUCKET_RATIO) / 1e6
 
 
-def _add(left: Mapping[K, int], right: Mapping[K, int]) -> dict[K, int]:
-    """Add up two counters."""
-    total = dict(left)
-    for key, count in right.items():
-        total[key] = total.get(key, 0) + count
+def _added_up(counters: Sequence[Mapping[K, int]]) -> dict[K, int]:
+    """Add up counters."""
+    total: dict[K, int] = {}
+    for counter in counters:
+        for key, count in counter.items():
+            total[key] = total.get(key, 0) + count
     return total
 
 
@@ -281,11 +282,57 @@ class KeepsResults(Protocol):
         ...
 
 
+@runtime_checkable
+class RanksSkills(Protocol):
+    """A store that finds the most used skills without adding up the others; optional for stores."""
+
+    def most_used(self, query: EventQuery, limit: int) -> list[str]:
+        """The skills with the most events that match, the most used first, ties by name."""
+        ...
+
+
+def most_used(store: EventReader, query: EventQuery, limit: int) -> list[Rollup]:
+    """The sums of the most used skills, one row each with the key ``(skill,)``.
+
+    Args:
+        store: The events.
+        query: Which of them count.
+        limit: At most that many skills.
+
+    Returns:
+        The most used first, ties by name; events without a skill count for none.
+    """
+    if limit <= 0:
+        return []
+    if isinstance(store, RanksSkills):
+        skills = store.most_used(query, limit)
+        if not skills:
+            return []
+        query = msgspec.structs.replace(query, skills=tuple(skills))
+    rows = [row for row in store.rollup(query, ["skill"]) if row.key[0] is not None]
+    return sorted(rows, key=lambda row: (-row.n, row.key))[:limit]
+
+
 def merge(rollups: Iterable[Rollup], keep: Sequence[int]) -> list[Rollup]:
     """Add up rollups whose keys agree at the positions ``keep``, in order of first appearance."""
-    groups: dict[tuple[str | None, ...], Rollup] = {}
+    groups: dict[tuple[str | None, ...], list[Rollup]] = {}
     for rollup in rollups:
-        key = tuple(rollup.key[i] for i in keep)
-        shorter = msgspec.structs.replace(rollup, key=key)
-        groups[key] = groups[key] + shorter if key in groups else shorter
-    return list(groups.values())
+        groups.setdefault(tuple([rollup.key[i] for i in keep]), []).append(rollup)
+    return [_together(key, group) for key, group in groups.items()]
+
+
+def _together(key: tuple[str | None, ...], group: Sequence[Rollup]) -> Rollup:
+    """All of a group, each of its counters copied once."""
+    if len(group) == 1:
+        return msgspec.structs.replace(group[0], key=key)
+    return Rollup(
+        key=key,
+        n=sum([one.n for one in group]),
+        outcomes=_added_up([one.outcomes for one in group]),
+        duration_n=sum([one.duration_n for one in group]),
+        duration_sum=sum([one.duration_sum for one in group]),
+        duration_sum_squares=sum([one.duration_sum_squares for one in group]),
+        first_at=min([one.first_at for one in group]),
+        last_at=max([one.last_at for one in group]),
+        buckets=_added_up([one.buckets for one in group]),
+    )

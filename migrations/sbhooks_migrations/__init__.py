@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-HEAD = 6  #: The newest version; known without reading a folder.
+HEAD = 7  #: The newest version; known without reading a folder.
 
 _NAME = re.compile(r"V([1-9][0-9]*)__([a-z0-9_]+)\.(up|down)\.sql")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from sbhooks.store import EventQuery, EventReader, Rollup
+from sbhooks.store import EventQuery, EventReader, Rollup, most_used
 from sbhooks_analytics.intervals import wilson
 
 PERIODS = 14  #: Length of the series.
@@ -70,8 +70,7 @@ def top(store: EventReader, query: EventQuery, *, now: datetime, limit: int) -> 
         limit: At most that many skills.
     """
     chosen = msgspec.structs.replace(query, kinds=("invocation",))
-    rollups = [r for r in store.rollup(chosen, by=["skill"]) if r.key[0] is not None]
-    first = sorted(rollups, key=lambda r: (-r.n, r.key))[:limit]
+    first = most_used(store, chosen, limit)
     period = _period(query, now)
     drawn = _series(store, chosen, [str(r.key[0]) for r in first], period, now)
     return Activity(

@@ -54,7 +54,8 @@ def rollup(store: EventReader, query: EventQuery, by: Sequence[Dimension]) -> li
         return _renamed(rows, names, by)
     tests = sorted({str(test) for _, test, _ in killed})
     place = by.index("test")
-    clear = _renamed([row for row in rows if row.key[place] not in tests], names, by)
+    doubtful = frozenset(tests)
+    clear = _renamed([row for row in rows if row.key[place] not in doubtful], names, by)
     return sorted([*clear, *_told_apart(store, chosen, by, tests, killed)], key=_order)
 
 

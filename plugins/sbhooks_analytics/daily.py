@@ -82,7 +82,7 @@ def days_of(found: Tallies, skills: Sequence[str]) -> Days:
                 timed[row, place] = tally.weight("duration")
         if periods:
             known[row, min(places[start] for start in periods) :] = True
-        every = merge((t.timed for t in periods.values() if t.timed), keep=())
+        every = merge((one for tally in periods.values() for one in tally.own), keep=())
         quartiles = [every[0].quantile(share) for share in (0.25, 0.75)] if every else [1.0, 1.0]
         low, high = (max(value or 0.0, 1e-6) for value in quartiles)
         spread[row] = (np.log(high) - np.log(low)) / 1.349  # of a normal distribution

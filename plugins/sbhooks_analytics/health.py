@@ -108,10 +108,8 @@ class Flakiness(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it was flaky and has passed often enough since."""
         return self.proven and self.passes_since >= self.needed
 
-    def posterior(self) -> Posterior | None:
-        """Probability of a failure although the code is good; ``None`` without the extra."""
-        if not have_numbers():
-            return None
+    def posterior(self) -> Posterior:
+        """Probability of a failure although the code is good; needs the extra ``analytics``."""
         extra = FLIP_WEIGHT * self.flips
         return posterior(self.failed + extra, self.attempts + extra)
 
@@ -133,6 +131,7 @@ def health(store: EventReader, query: EventQuery, *, now: datetime) -> list[Test
         if row.share >= max(_SLOW_SHARE, _TIMES_FAIR / max(len(known), 1))
     }
     born = _born(store, query)
+    can_reckon = have_numbers()  # looks for packages on the disk: once, not per test
     found = []
     for one in known:
         about = shaky.get(one.key, Flakiness(attempts=one.passed))
@@ -146,7 +145,7 @@ def health(store: EventReader, query: EventQuery, *, now: datetime) -> list[Test
             else "slow" if one.key in heavy
             else "healthy"
         )  # fmt: skip
-        chance = about.posterior()
+        chance = about.posterior() if can_reckon else None
         found.append(TestHealth(
             test=one.test, params=one.params, project=one.project, state=state, runs=runs,
             flaky_probability=chance.mean if chance else None,

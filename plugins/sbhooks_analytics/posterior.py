@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 PRIOR_FAILED, PRIOR_PASSED = 0.2, 19.8
@@ -29,6 +30,7 @@ class Posterior(NamedTuple):
     high: float
 
 
+@lru_cache(10_000)  # of a million tests most have been tried equally often, without a failure
 def posterior(failed: float, attempts: float) -> Posterior:
     """The probability that an attempt fails by itself.
 

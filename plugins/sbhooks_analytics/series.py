@@ -4,7 +4,7 @@ What users see: one value per period, oldest first, and a true gap where nothing
 period without invocations has no completion rate and no duration (it is missing, not 0 %). Its
 number of invocations is 0 when something else was recorded in it, and missing when nothing was:
 then perhaps nobody was recording. The period that is still going on is left out, because a
-part of a day is no day.
+part of a day is no day, and so is one that began before the time looked at.
 
 Invariants: everything comes from rollups, so the sums of a series are those of the log; periods
 are in UTC; weeks begin on Monday. Rollups merge, so a week is exactly the sum of its days.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -39,12 +40,17 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         n: Invocations.
         completed: Those with the outcome ``success``.
-        timed: Sums over those that came to their own end; ``None`` without any.
+        own: Sums over those that came to their own end and have a duration, by outcome.
     """
 
     n: int
     completed: int
-    timed: Rollup | None
+    own: Sequence[Rollup]
+
+    @property
+    def timed(self) -> Rollup | None:
+        """All of ``own`` together; ``None`` without any."""
+        return next(iter(merge(self.own, keep=())), None)
 
     def value(self, metric: Metric) -> float | None:
         """The figure that a metric stands for; ``None`` where it is not known."""
@@ -52,11 +58,12 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             return float(self.n)
         if metric == "completion_rate":
             return self.completed / self.n if self.n else None
-        return self.timed.quantile(0.5) if self.timed else None
+        timed = self.timed
+        return timed.quantile(0.5) if timed else None
 
     def weight(self, metric: Metric) -> int:
         """How many observations stand behind the figure."""
-        return (self.timed.duration_n if self.timed else 0) if metric == "duration" else self.n
+        return sum(one.duration_n for one in self.own) if metric == "duration" else self.n
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,19 +131,21 @@ def tallies(store: EventReader, query: EventQuery, *, period: Period, now: datet
         now: The period that contains it is not complete, and left out with all later ones.
     """
     unit: Dimension = "hour" if period == "hour" else "day"
-    chosen = msgspec.structs.replace(query, kinds=("invocation",))
+    since = query.since and _next_begin(query.since, period)
+    chosen = msgspec.structs.replace(query, kinds=("invocation",), since=since)
     end = begin_of(now, period)
+    start_of = lru_cache(MOST_PERIODS)(lambda label: begin_of(_start(label), period))
     rows = [
         (str(skill), start, rollup)
         for rollup in store.rollup(chosen, by=["skill", unit, "outcome"])
         for skill, label in [rollup.key[:2]]
-        if skill is not None and (start := begin_of(_start(label), period)) < end
+        if skill is not None and (start := start_of(label)) < end
     ]
     every = msgspec.structs.replace(chosen, skills=())
     active = {start for _, start, _ in rows}
     if query.skills:
-        labels = (_start(rollup.key[0]) for rollup in store.rollup(every, by=[unit]))
-        active |= {start for label in labels if (start := begin_of(label, period)) < end}
+        labels = (rollup.key[0] for rollup in store.rollup(every, by=[unit]))
+        active |= {start for label in labels if (start := start_of(label)) < end}
     return Tallies(
         period=period, starts=_between(active, end, period), skills=_by_skill(rows),
         active=frozenset(active),
@@ -168,6 +177,15 @@ def begin_of(at: datetime, period: Period) -> datetime:
     return day - timedelta(days=day.weekday())
 
 
+def _next_begin(at: datetime, period: Period) -> datetime:
+    """When the first period begins that is not before a time; the time itself in the year 9999."""
+    begin = begin_of(at, period)
+    try:
+        return begin if begin == at else begin + LENGTH[period]
+    except OverflowError:
+        return at
+
+
 def _start(label: str | None) -> datetime:
     """The time that a store's word for an hour or a day stands for."""
     text = str(label)
@@ -197,9 +215,8 @@ def _by_skill(
 
 
 def _tally(rollups: Sequence[Rollup]) -> Tally:
-    timed = [rollup for rollup in rollups if rollup.key[2] in _OWN_END and rollup.duration_n]
     return Tally(
         n=sum(rollup.n for rollup in rollups),
         completed=sum(rollup.outcomes.get("success", 0) for rollup in rollups),
-        timed=next(iter(merge(timed, keep=())), None),
+        own=[one for one in rollups if one.key[2] in _OWN_END and one.duration_n],
     )

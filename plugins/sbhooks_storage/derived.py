@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from sbhooks.events import from_us
 from sbhooks_storage import rollups
 from sbhooks_storage.gathered import Gathered
+from sbhooks_storage.sums import Key, Row, fitting
 
 K = TypeVar("K", bound=Hashable)
 
@@ -125,7 +126,7 @@ class Sums:
         self.n = self.completed = self.timed = self.total_us = 0
         self.first, self.last = first, last
 
-    def add_row(self, row: rollups.Row, *, completed: bool) -> None:
+    def add_row(self, row: Row, *, completed: bool) -> None:
         """Add the sums of one outcome."""
         self.n += row.n
         self.first, self.last = min(self.first, row.first_us), max(self.last, row.last_us)
@@ -146,7 +147,7 @@ class Sums:
 def fold(
     connection: sqlite3.Connection,
     batch: Gathered,
-    rows: Mapping[tuple[int, rollups.Key], rollups.Row],
+    rows: Mapping[tuple[int, Key], Row],
     sessions: Mapping[int, Member],
     first_seq: int,
 ) -> None:
@@ -204,13 +205,8 @@ def fold(
     _refresh_cache(connection, skills)
 
 
-def fitting(number: int) -> int | float:
-    """A sum as SQLite can keep it: its integers end at 63 bits."""
-    return number if number < 1 << 63 else float(number)
-
-
 def _by_hour(
-    rows: Mapping[tuple[int, rollups.Key], rollups.Row],
+    rows: Mapping[tuple[int, Key], Row],
 ) -> dict[tuple[int, str], Sums]:
     """Add up by hour and skill."""
     hours: dict[tuple[int, str], Sums] = {}

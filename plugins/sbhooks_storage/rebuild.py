@@ -44,6 +44,10 @@ COMPARED = {
     "rollup_day": f"SELECT day, {_ROLLUP.format('day')}",
     "rollup_skill_hour": f"SELECT skill, hour, {_SKILL_SUMS} FROM rollup_skill_hour",
     "rollup_skill_day": f"SELECT skill, day, {_SKILL_SUMS} FROM rollup_skill_day",
+    "rollup_outcome_day": (
+        "SELECT skill, day, outcome, n, timed, total_us, first_us, last_us, buckets "
+        "FROM rollup_outcome_day"
+    ),
 }
 
 

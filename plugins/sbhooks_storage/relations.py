@@ -65,6 +65,15 @@ class Relation(NamedTuple):
         return " ".join([tables, *needed])
 
 
+class Selection(NamedTuple):
+    """The rows of one relation that a query means."""
+
+    relation: Relation
+    tables: str
+    where: str
+    values: list[Any]
+
+
 def _simple(table: rows.Table) -> Relation:
     """The relation of a kind that :mod:`rows` describes by its columns."""
     names = {column.field: column.name for column in table.columns}

@@ -12,19 +12,17 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 from sbhooks.store import BUCKET_LOG
-from sbhooks_storage import buckets, skill_sums
+from sbhooks_storage import outcome_days, skill_sums
 from sbhooks_storage.rows import INVOCATION_OUTCOME
+from sbhooks_storage.sums import COLUMNS, Key, Row, read
 
 HOUR_US = 3_600_000_000
 _CHUNK = 50_000  # rows of the log that are added up in memory at once
-_FITTING = 1 << 63
 _FEWEST_TOGETHER = 20  # rows of an hour that are read faster together
-_COLUMNS = "n, timed, total_us, squares_us, first_us, last_us, buckets"
 
-Key = tuple[str | None, str, str, str | None, str]  # project, source, skill, phase, outcome
 #: (hour, project, source, skill, phase, outcome) → times, durations in microseconds.
 Groups = dict[tuple[int, str | None, str, str, str | None, str], tuple[list[int], list[int]]]
 
@@ -37,32 +35,6 @@ _LOG = f"""
 """
 
 
-class Row(NamedTuple):
-    """Sums of a group, in the order of the columns."""
-
-    n: int
-    timed: int
-    total_us: int
-    squares_us: float
-    first_us: int
-    last_us: int
-    counts: dict[int, int]
-
-    def plus(self, other: Row) -> Row:
-        """Both together."""
-        counts = dict(self.counts)
-        buckets.add(counts, other.counts)
-        return Row(
-            self.n + other.n,
-            self.timed + other.timed,
-            self.total_us + other.total_us,
-            self.squares_us + other.squares_us,
-            min(self.first_us, other.first_us),
-            max(self.last_us, other.last_us),
-            counts,
-        )
-
-
 def sums(groups: Groups) -> dict[tuple[int, Key], Row]:
     """Add up each group: (hour, key) → its row."""
     return {(group[0], group[1:]): _row(*lists) for group, lists in groups.items()}
@@ -72,6 +44,7 @@ def fold(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -
     """Add rows to the hours and days they belong to."""
     _fold_keys(connection, hours)
     skill_sums.fold(connection, hours)
+    outcome_days.fold(connection, hours)
 
 
 def _fold_keys(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -> None:
@@ -101,6 +74,7 @@ def catch_up(connection: sqlite3.Connection, upto: int, *, most: int | None = No
         upto: The number of the last row to add.
         most: How many numbers to go on at most; ``None`` for all.
     """
+    outcome_days.make_due(connection)
     after = rolled_up(connection)
     end = upto if most is None else min(upto, after + most)
     while after < end:
@@ -129,10 +103,10 @@ def refold(connection: sqlite3.Connection, hours: Iterable[int]) -> None:
     for day in sorted({hour // 24 for hour in changed}):
         connection.execute("DELETE FROM rollup_day WHERE day = ?", (day,))
         found = connection.execute(
-            f"SELECT hour, key_no, {_COLUMNS} FROM rollup_hour WHERE hour >= ? AND hour < ?",
+            f"SELECT hour, key_no, {COLUMNS} FROM rollup_hour WHERE hour >= ? AND hour < ?",
             (day * 24, day * 24 + 24),
         )  # fmt: skip
-        hourly = (((hour, key), _read(row)) for hour, key, *row in found)
+        hourly = (((hour, key), read(row)) for hour, key, *row in found)
         _add(connection, "day", _by_day(hourly))
 
 
@@ -141,6 +115,7 @@ def clear(connection: sqlite3.Connection) -> None:
     for table in ("rollup_hour", "rollup_day", "rollup_key"):
         connection.execute(f"DELETE FROM {table}")
     skill_sums.clear(connection)
+    outcome_days.clear(connection)
     set_rolled_up(connection, 0)
 
 
@@ -201,14 +176,10 @@ def _by_day(
 def _add(connection: sqlite3.Connection, length: str, rows: Mapping[tuple[int, int], Row]) -> None:
     """Add rows to ``rollup_hour`` or ``rollup_day``."""
     held = _held(connection, length, rows.keys())
-    written = []
-    for place, new in rows.items():
-        *sums, counts = new.plus(_read(held[place])) if place in held else new
-        written.append((*place, *map(_fitting, sums), buckets.pack(counts)))
     connection.executemany(
-        f"INSERT OR REPLACE INTO rollup_{length} ({length}, key_no, {_COLUMNS}) "
+        f"INSERT OR REPLACE INTO rollup_{length} ({length}, key_no, {COLUMNS}) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        written,
+        [(*place, *row.plus_held(held.get(place)).written()) for place, row in rows.items()],
     )
 
 
@@ -217,7 +188,7 @@ def _held(
 ) -> dict[tuple[int, int], Sequence[Any]]:
     """What is there already: all of an hour or day at once when many of its rows are wanted."""
     held: dict[tuple[int, int], Sequence[Any]] = {}
-    of_hour = f"SELECT key_no, {_COLUMNS} FROM rollup_{length} WHERE {length} = ?"
+    of_hour = f"SELECT key_no, {COLUMNS} FROM rollup_{length} WHERE {length} = ?"
     for start, wanted in Counter(start for start, _ in places).items():
         if wanted >= _FEWEST_TOGETHER:
             held |= {(start, number): row for number, *row in connection.execute(of_hour, (start,))}
@@ -227,15 +198,6 @@ def _held(
             if row is not None:
                 held[start, number] = row[1:]
     return held
-
-
-def _read(row: Sequence[Any]) -> Row:
-    return Row(row[0], row[1], row[2], row[3], row[4], row[5], buckets.unpack(row[6]))
-
-
-def _fitting(number: float) -> float:
-    """SQLite's integers end at 63 bits."""
-    return number if number < _FITTING else float(number)
 
 
 def _numbers(connection: sqlite3.Connection, keys: set[Key]) -> dict[Key, int]:

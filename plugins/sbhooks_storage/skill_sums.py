@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from sbhooks_storage import buckets
+from sbhooks_storage import sums
 from sbhooks_storage.attempts import OUTCOMES
-
-if TYPE_CHECKING:
-    from sbhooks_storage.rollups import Key, Row
+from sbhooks_storage.sums import Key, Row
 
 OUTCOME_COLUMNS = tuple(str(outcome) for outcome in OUTCOMES)
-_SUMS = "n, timed, total_us, squares_us, first_us, last_us, buckets"
-_COLUMNS = f"{_SUMS}, {', '.join(OUTCOME_COLUMNS)}"
+_COLUMNS = f"{sums.COLUMNS}, {', '.join(OUTCOME_COLUMNS)}"
 _PLACES = {outcome: place for place, outcome in enumerate(OUTCOME_COLUMNS)}
-_FITTING = 1 << 63
 
 Place = tuple[str, int]  # skill, hour or day
 
@@ -83,15 +79,5 @@ def _written(
 ) -> Iterable[tuple[Any, ...]]:
     for place, new in wholes:
         held = connection.execute(find, place).fetchone()
-        whole = new if held is None else new.plus(_read(type(new.row), held))
-        *sums, counts = whole.row
-        yield (*place, *map(_fitting, sums), buckets.pack(counts), *whole.outcomes)
-
-
-def _read(row: type[Row], held: Sequence[Any]) -> Whole:
-    return Whole(row._make([*held[:6], buckets.unpack(held[6])]), held[7:])
-
-
-def _fitting(number: float) -> float:
-    """SQLite's integers end at 63 bits."""
-    return number if number < _FITTING else float(number)
+        whole = new if held is None else new.plus(Whole(sums.read(held), held[7:]))
+        yield (*place, *whole.row.written(), *whole.outcomes)

@@ -62,6 +62,11 @@ class SqliteEventStore:
         with no_cycles(), self._database.reading() as connection:
             return self._reader.rollup(connection, query, by)
 
+    def most_used(self, query: EventQuery, limit: int) -> list[str]:
+        """See :meth:`sbhooks.store.RanksSkills.most_used`."""
+        with self._database.reading() as connection:
+            return self._reader.most_used(connection, query, limit)
+
     def tail(self, after: int, *, limit: int = 5_000) -> Tail:
         """See :meth:`sbhooks.store.EventReader.tail`."""
         with self._database.reading() as connection:

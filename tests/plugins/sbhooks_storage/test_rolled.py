@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sbhooks.events import Event, Invocation, Outcome
-from sbhooks.store import Dimension, EventQuery, Rollup
+from sbhooks.store import Dimension, EventQuery, RanksSkills, Rollup, most_used
 from sbhooks.testing.contracts import EventStoreContract
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_storage.database import connect
+from sbhooks_storage.migrate import migrate
 from sbhooks_storage.rebuild import COMPARED, differences, rebuild
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
@@ -73,12 +74,16 @@ def test_whole_hours_and_ragged_edges_are_what_the_events_come_to(
     memory = MemoryEventStore()
     start: list[Event] = [Timeline("a").start(project="p")]
     with closing(open_sqlite(path, EventStoreContract.codec)) as store:
+        assert isinstance(store, RanksSkills)
         for batch in [start, *batches]:
             store.append(batch)
             memory.append(batch)
         for query, by in asked:
             ours, theirs = store.rollup(query, by), memory.rollup(query, by)
             assert [exact(row) for row in ours] == [exact(row) for row in theirs]
+            for limit in (0, 1, 2, 9):
+                ours, theirs = (most_used(one, query, limit) for one in (store, memory))
+                assert [exact(row) for row in ours] == [exact(row) for row in theirs]
 
 
 def some_days(store: SqliteEventStore) -> None:
@@ -126,6 +131,25 @@ def differences_in(connection: sqlite3.Connection) -> list[str]:
         return differences(connection)
     finally:
         connection.execute("ROLLBACK")
+
+
+def test_days_by_outcome_that_a_migration_leaves_to_the_next_writer_are_right_at_any_time(
+    store: SqliteEventStore, path: Path
+) -> None:
+    some_days(store)
+    by: list[Dimension] = ["skill", "day", "outcome"]
+    asked = EventQuery(kinds=("invocation",))
+    expected = [exact(row) for row in store.rollup(asked, by)]
+    with closing(connect(path)) as connection:
+        migrate(connection, path, 6)
+        migrate(connection, path)  # whoever did so was killed before sums were made
+        assert connection.execute("SELECT count(*) FROM rollup_outcome_day").fetchone() == (0,)
+    assert [exact(row) for row in store.rollup(asked, by)] == expected
+    store.append([Timeline("later", start=NOON).invocation("deploy")])
+    with closing(connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM rollup_outcome_day").fetchone() == (7,)
+        assert differences_in(connection) == []
+    assert [exact(row) for row in store.rollup(asked, by) if row.key[0] != "deploy"] == expected
 
 
 # --- the last hour and day ---------------------------------------------------------------------
