@@ -90,17 +90,7 @@ class Rollup(msgspec.Struct, frozen=True, kw_only=True):
     buckets: Mapping[int, int]
 
     def __add__(self, other: Rollup) -> Rollup:
-        return Rollup(
-            key=self.key,
-            n=self.n + other.n,
-            outcomes=_add(self.outcomes, other.outcomes),
-            duration_n=self.duration_n + other.duration_n,
-            duration_sum=self.duration_sum + other.duration_sum,
-            duration_sum_squares=self.duration_sum_squares + other.duration_sum_squares,
-            first_at=min(self.first_at, other.first_at),
-            last_at=max(self.last_at, other.last_at),
-            buckets=_add(self.buckets, other.buckets),
-        )
+        return _together(self.key, (self, other))
 
     @property
     def duration_mean(self) -> float | None:
@@ -119,8 +109,8 @@ class Rollup(msgspec.Struct, frozen=True, kw_only=True):
         """
         rank = max(1, math.ceil(share * self.duration_n))
         seen = 0
-        for index in sorted(self.buckets):
-            seen += self.buckets[index]
+        for index, count in sorted(self.buckets.items()):
+            seen += count
             if seen >= rank:
                 return bucket_middle(index)
         return None
@@ -140,11 +130,27 @@ def bucket_middle(index: int) -> float:
     return low * 2 * BUCKET_RATIO / (1 + BUCKET_RATIO) / 1e6
 
 
-def _add(left: Mapping[K, int], right: Mapping[K, int]) -> dict[K, int]:
-    """Add up two counters."""
-    total = dict(left)
-    for key, count in right.items():
-        total[key] = total.get(key, 0) + count
+def _together(key: tuple[str | None, ...], parts: Sequence[Rollup]) -> Rollup:
+    """Sums over several groups of events, in one pass."""
+    return Rollup(
+        key=key,
+        n=sum(part.n for part in parts),
+        outcomes=_added(part.outcomes for part in parts),
+        duration_n=sum(part.duration_n for part in parts),
+        duration_sum=sum(part.duration_sum for part in parts),
+        duration_sum_squares=sum(part.duration_sum_squares for part in parts),
+        first_at=min(part.first_at for part in parts),
+        last_at=max(part.last_at for part in parts),
+        buckets=_added(part.buckets for part in parts),
+    )
+
+
+def _added(counters: Iterable[Mapping[K, int]]) -> dict[K, int]:
+    """Add up counters."""
+    total: dict[K, int] = {}
+    for counter in counters:
+        for key, count in counter.items():
+            total[key] = total.get(key, 0) + count
     return total
 
 
@@ -283,9 +289,10 @@ class KeepsResults(Protocol):
 
 def merge(rollups: Iterable[Rollup], keep: Sequence[int]) -> list[Rollup]:
     """Add up rollups whose keys agree at the positions ``keep``, in order of first appearance."""
-    groups: dict[tuple[str | None, ...], Rollup] = {}
+    groups: dict[tuple[str | None, ...], list[Rollup]] = {}
     for rollup in rollups:
-        key = tuple(rollup.key[i] for i in keep)
-        shorter = msgspec.structs.replace(rollup, key=key)
-        groups[key] = groups[key] + shorter if key in groups else shorter
-    return list(groups.values())
+        groups.setdefault(tuple(rollup.key[i] for i in keep), []).append(rollup)
+    return [
+        _together(key, parts) if len(parts) > 1 else msgspec.structs.replace(parts[0], key=key)
+        for key, parts in groups.items()
+    ]
