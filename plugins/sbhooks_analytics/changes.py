@@ -10,15 +10,16 @@ place, and more data may move the place by a few points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.attempts import name_of
-from sbhooks_analytics.attribution import gaps
+from sbhooks_analytics.attribution import MOST_RUNS, Gap, Sides, gaps
 from sbhooks_analytics.budget import adjusted
 from sbhooks_analytics.change import ALPHA, Change, changes_of
 from sbhooks_analytics.decisions import FindingTriage, Triage, changes_judged, identity
@@ -60,7 +61,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         commit_before: Commit of the last run before.
         commit_after: Commit of the first run after.
         sessions: These two runs.
-        changed: What else differs between them.
+        changed: What else differs between the runs of the two levels.
         series: Values of the points around it, at most 30 on each side.
         split: Number of values of ``series`` that belong to the old level.
         triage: What somebody said about it: ``new``, ``confirmed``, ``rejected``, ``fixed``.
@@ -108,6 +109,15 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     method: str = METHOD
 
 
+class Placed(NamedTuple):
+    """A change in its series; the old level begins at ``start``, the new one ends at ``end``."""
+
+    track: Track
+    change: Change
+    start: int
+    end: int
+
+
 def changes(store: EventReader, query: EventQuery, *, now: datetime) -> Changes:
     """Find the new levels of tests and skills.
 
@@ -125,25 +135,27 @@ def changes(store: EventReader, query: EventQuery, *, now: datetime) -> Changes:
         tracks += tracks_of_skills(store, chosen, now)
     long = [track for track in tracks if len(track.values) >= LEAST_POINTS]
     said = changes_judged(store)
+    placed = [one for one in _within_budget(long) if _matters(one.track, one.change)]
+    between = gaps(store, [_sides(store, query, one) for one in placed])
     found = [
-        _triaged(_found(track, change), _near(track, change), said)
-        for track, change in _within_budget(long)
-        if _matters(track, change)
+        _triaged(_found(one, gap), _near(one.track, one.change), said)
+        for one, gap in zip(placed, between, strict=True)
     ]
-    found = _attributed(store, query, found)
     found.sort(key=lambda one: (one.at, one.p_value), reverse=True)
     return Changes(changes=found, series=len(long), short=len(tracks) - len(long))
 
 
-def _within_budget(tracks: Sequence[Track]) -> Iterator[tuple[Track, Change]]:
+def _within_budget(tracks: Sequence[Track]) -> Iterator[Placed]:
     pairs = [(track, changes_of(*scaled(track), alpha=ALPHA)) for track in tracks]
     best = np.array([min((c.p_value for c in found), default=1.0) for _, found in pairs])
     if not len(best):
         return
-    level = adjusted(best[:, None])[:, 0]
-    for (track, found), sure in zip(pairs, level, strict=True):
-        if sure <= _BUDGET:
-            yield from ((track, change) for change in found)
+    sure = adjusted(best[:, None])[:, 0] <= _BUDGET
+    for (track, found), is_sure in zip(pairs, sure, strict=True):
+        edges = [0, *(change.place for change in found), len(track.values)]
+        for number, change in enumerate(found):
+            if is_sure:
+                yield Placed(track, change, edges[number], edges[number + 2])
 
 
 def _matters(track: Track, change: Change) -> bool:
@@ -154,7 +166,8 @@ def _matters(track: Track, change: Change) -> bool:
     return max(ratio, 1 / ratio) >= _LEAST_RATIO and abs(after - before) >= _LEAST_S
 
 
-def _found(track: Track, change: Change) -> Found:
+def _found(one: Placed, gap: Gap) -> Found:
+    track, change = one.track, one.change
     before, after = level(track, change.before), level(track, change.after)
     timed = track.metric == "duration"
     words = ("slower", "faster") if timed else ("better", "worse")
@@ -176,7 +189,7 @@ def _found(track: Track, change: Change) -> Found:
         ratio_high=float(np.exp(step + change.half_width)) if timed else None,
         p_value=change.p_value,
         n=len(track.values),
-        sessions=[track.sessions[place - 1], track.sessions[place]],
+        **gap._asdict(),
         series=around,
         split=min(place, 30),
     )
@@ -207,26 +220,29 @@ def _triaged(one: Found, near: tuple[datetime, datetime], said: Sequence[Finding
     )  # fmt: skip
 
 
-def _attributed(store: EventReader, query: EventQuery, found: Iterable[Found]) -> list[Found]:
-    """The same changes with what differs between the runs around them."""
-    placed = [one if one.sessions[0] else _with_sessions(store, query, one) for one in found]
-    between = gaps(store, [one.sessions for one in placed])
-    return [
-        one if gap is None else msgspec.structs.replace(one, **gap._asdict())
-        for one, gap in zip(placed, between, strict=True)
-    ]
+def _sides(store: EventReader, query: EventQuery, one: Placed) -> Sides:
+    """The runs of the old level next to the change, and of the new one."""
+    place, sessions = one.change.place, one.track.sessions
+    if sessions[place]:
+        return (
+            sessions[max(one.start, place - MOST_RUNS) : place],
+            sessions[place : min(one.end, place + MOST_RUNS)],
+        )
+    return (
+        _sessions(store, query, one.track.subject, one.track.times[place - 1], newest=True)[::-1],
+        _sessions(store, query, one.track.subject, one.track.times[place], newest=False),
+    )
 
 
-def _with_sessions(store: EventReader, query: EventQuery, one: Found) -> Found:
-    """The last run of a skill on the last day before, and the first on the first day after."""
-    sessions = []
-    for day, newest in ((one.last_before, True), (one.at, False)):
-        inside = msgspec.structs.replace(
-            query, kinds=("invocation",), skills=(one.subject,), since=day,
-            until=day + timedelta(days=1), newest_first=newest, limit=1,
-        )  # fmt: skip
-        sessions += [event.session for event in store.events(inside)]
-    return msgspec.structs.replace(one, sessions=sessions)
+def _sessions(
+    store: EventReader, query: EventQuery, skill: str, day: datetime, *, newest: bool
+) -> list[str]:
+    """The first runs of a skill on a day; or the last, newest first."""
+    inside = msgspec.structs.replace(
+        query, kinds=("invocation",), skills=(skill,), since=day, until=day + timedelta(days=1),
+        newest_first=newest, limit=10 * MOST_RUNS,
+    )  # fmt: skip
+    return list(dict.fromkeys(event.session for event in store.events(inside)))[:MOST_RUNS]
 
 
 def title_of(one: Found) -> str:

@@ -63,6 +63,36 @@ def test_a_slow_down_is_found_with_what_lies_between(store: MemoryEventStore) ->
     assert found.series == 2
 
 
+def test_what_comes_and_goes_is_not_what_changed(store: MemoryEventStore) -> None:
+    """Options of single runs lie beside a change without having to do with it."""
+    for number in range(20):
+        line = Timeline(f"run-{number:03d}", start=NOON + timedelta(hours=number))
+        new = number >= 10
+        options = {"seed": number, "args": "-x" if number % 3 == 0 else "-q"}
+        facts = {"cache": "cold"} if new else {}
+        passed = line.passed("t.py::t", setup_s=None, teardown_s=None)
+        store.append([
+            line.start(vcs=Vcs(commit=("b" if new else "a") * 40), attributes=options | facts),
+            msgspec.structs.replace(passed, call_s=(0.5 if new else 0.1) + number % 4 / 100),
+        ])  # fmt: skip
+    (one,) = changes(store, EventQuery(), now=NOON + DAY).changes
+    assert (one.commit_before, one.commit_after) == ("a" * 40, "b" * 40)
+    assert one.changed == ["cache: nothing → cold"]
+
+
+def test_runs_in_workers_side_by_side_are_another_series(store: MemoryEventStore) -> None:
+    """Half a day of slow runs with xdist between plain ones is no change of the test."""
+    for number in range(36):
+        beside = 12 <= number < 24
+        line = Timeline(f"run-{number:03d}", start=NOON + timedelta(hours=number))
+        passed = line.passed("t.py::t", setup_s=None, teardown_s=None)
+        seconds = (0.6 if beside else 0.1) + number % 4 / 100
+        worker = "gw0" if beside else None
+        store.append([line.start(), msgspec.structs.replace(passed, call_s=seconds, worker=worker)])
+    found = changes(store, EventQuery(), now=NOON + 2 * DAY)
+    assert (found.changes, found.series) == ([], 1)
+
+
 def test_failed_attempts_and_small_changes_are_none(store: MemoryEventStore) -> None:
     store.append(runs([0.1] * 8 + [0.115] * 8))
     store.append([
