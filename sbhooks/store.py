@@ -90,17 +90,7 @@ class Rollup(msgspec.Struct, frozen=True, kw_only=True):
     buckets: Mapping[int, int]
 
     def __add__(self, other: Rollup) -> Rollup:
-        return Rollup(
-            key=self.key,
-            n=self.n + other.n,
-            outcomes=_added_up([self.outcomes, other.outcomes]),
-            duration_n=self.duration_n + other.duration_n,
-            duration_sum=self.duration_sum + other.duration_sum,
-            duration_sum_squares=self.duration_sum_squares + other.duration_sum_squares,
-            first_at=min(self.first_at, other.first_at),
-            last_at=max(self.last_at, other.last_at),
-            buckets=_added_up([self.buckets, other.buckets]),
-        )
+        return _together(self.key, (self, other))
 
     @property
     def duration_mean(self) -> float | None:
@@ -119,8 +109,8 @@ class Rollup(msgspec.Struct, frozen=True, kw_only=True):
         """
         rank = max(1, math.ceil(share * self.duration_n))
         seen = 0
-        for index in sorted(self.buckets):
-            seen += self.buckets[index]
+        for index, count in sorted(self.buckets.items()):
+            seen += count
             if seen >= rank:
                 return bucket_middle(index)
         return None
@@ -140,7 +130,22 @@ def bucket_middle(index: int) -> float:
     return low * 2 * BUCKET_RATIO / (1 + BUCKET_RATIO) / 1e6
 
 
-def _added_up(counters: Sequence[Mapping[K, int]]) -> dict[K, int]:
+def _together(key: tuple[str | None, ...], parts: Sequence[Rollup]) -> Rollup:
+    """Sums over several groups of events, in one pass."""
+    return Rollup(
+        key=key,
+        n=sum(part.n for part in parts),
+        outcomes=_added(part.outcomes for part in parts),
+        duration_n=sum(part.duration_n for part in parts),
+        duration_sum=sum(part.duration_sum for part in parts),
+        duration_sum_squares=sum(part.duration_sum_squares for part in parts),
+        first_at=min(part.first_at for part in parts),
+        last_at=max(part.last_at for part in parts),
+        buckets=_added(part.buckets for part in parts),
+    )
+
+
+def _added(counters: Iterable[Mapping[K, int]]) -> dict[K, int]:
     """Add up counters."""
     total: dict[K, int] = {}
     for counter in counters:
@@ -317,22 +322,8 @@ def merge(rollups: Iterable[Rollup], keep: Sequence[int]) -> list[Rollup]:
     """Add up rollups whose keys agree at the positions ``keep``, in order of first appearance."""
     groups: dict[tuple[str | None, ...], list[Rollup]] = {}
     for rollup in rollups:
-        groups.setdefault(tuple([rollup.key[i] for i in keep]), []).append(rollup)
-    return [_together(key, group) for key, group in groups.items()]
-
-
-def _together(key: tuple[str | None, ...], group: Sequence[Rollup]) -> Rollup:
-    """All of a group, each of its counters copied once."""
-    if len(group) == 1:
-        return msgspec.structs.replace(group[0], key=key)
-    return Rollup(
-        key=key,
-        n=sum([one.n for one in group]),
-        outcomes=_added_up([one.outcomes for one in group]),
-        duration_n=sum([one.duration_n for one in group]),
-        duration_sum=sum([one.duration_sum for one in group]),
-        duration_sum_squares=sum([one.duration_sum_squares for one in group]),
-        first_at=min([one.first_at for one in group]),
-        last_at=max([one.last_at for one in group]),
-        buckets=_added_up([one.buckets for one in group]),
-    )
+        groups.setdefault(tuple(rollup.key[i] for i in keep), []).append(rollup)
+    return [
+        _together(key, parts) if len(parts) > 1 else msgspec.structs.replace(parts[0], key=key)
+        for key, parts in groups.items()
+    ]

@@ -26,9 +26,9 @@ class SkillActivity(msgspec.Struct, frozen=True, kw_only=True):
         completion_rate: Their share, 0 to 1.
         completion_rate_low: Lower end of its 95 % interval (Wilson).
         completion_rate_high: Upper end.
-        avg_duration_seconds: Mean; ``None`` without durations, as are the next two. Of an
-            invocation that was killed nobody knows how long it would have taken: its recorder
-            leaves none.
+        avg_duration_seconds: Mean over all that have a duration, whatever their outcome; ``None``
+            without durations, as are the next two. Of an invocation that was killed nobody knows
+            how long it would have taken: its recorder leaves none.
         p50_seconds: Half of the invocations took no longer; at most 1 % off.
         p95_seconds: 95 of 100 invocations took no longer; at most 1 % off.
         last_invocation_at: When the newest ended.

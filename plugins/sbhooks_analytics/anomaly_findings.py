@@ -6,7 +6,6 @@ A finding has an id that stays the same while it lasts and afterwards, so a judg
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -14,11 +13,10 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from sbhooks.errors import SbhooksError
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomalies import PER_MONTH, SHIFT_DAYS, Detection, Episode, detect
 from sbhooks_analytics.daily import LOOK_BACK, Days, days_of
-from sbhooks_analytics.decisions import FindingTriage, Triage
+from sbhooks_analytics.decisions import FindingTriage, Triage, identity, pick
 from sbhooks_analytics.series import Metric, Tallies, tallies
 from sbhooks_analytics.trends import most_used
 
@@ -140,19 +138,8 @@ def judgements(store: EventReader) -> dict[str, FindingTriage]:
 
 
 def find(found: Sequence[Finding], name: str) -> Finding:
-    """The finding that a user means by an id or its unique beginning.
-
-    Raises:
-        SbhooksError: There is none, or more than one.
-    """
-    matching = [one for one in found if name and one.id.startswith(name)]
-    if not matching:
-        raise SbhooksError(f"no finding {name!r}. List them with: sbhooks anomalies list")
-    if len(matching) > 1:
-        raise SbhooksError(
-            f"{name!r} is the beginning of {len(matching)} findings: write more of it"
-        )
-    return matching[0]
+    """The finding that a user means; see :func:`~sbhooks_analytics.decisions.pick`."""
+    return pick(found, name, what="finding", command="sbhooks anomalies list")
 
 
 def _finding(days: Days, metric: Metric, detection: Detection, one: Episode) -> Finding:
@@ -188,12 +175,6 @@ def _finding(days: Days, metric: Metric, detection: Detection, one: Episode) -> 
         p_value=float(surprise.p_value[row, one.alarm]),
         method=METHODS[metric],
     )
-
-
-def identity(subject: str, metric: str, start: datetime, sign: float) -> str:
-    """Eight letters that name a finding; of what it is about, not of when it was computed."""
-    what = "\0".join((subject, metric, start.isoformat(), "+" if sign > 0 else "-"))
-    return hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _observed(days: Days, metric: Metric, row: int, span: slice) -> float:

@@ -94,6 +94,12 @@ class SlowTestRow(msgspec.Struct, frozen=True, kw_only=True):
         total_s: Time of all of them.
         share: Of the time of all tests looked at, 0 to 1.
         mean_s: Mean time of an attempt.
+        slower_since: The first run of a higher level of its passed attempts that still lasts;
+            ``None`` when it did not become slower, as are the commits.
+        slower_from_s: The level before; 0 when it did not become slower.
+        slower_to_s: The level since.
+        slower_after_commit: Commit of the last run before.
+        slower_with_commit: Commit of the first run since.
     """
 
     test: str
@@ -105,6 +111,11 @@ class SlowTestRow(msgspec.Struct, frozen=True, kw_only=True):
     mean_s: float
     p50_s: float
     p95_s: float
+    slower_since: datetime | None = None
+    slower_from_s: float = 0.0
+    slower_to_s: float = 0.0
+    slower_after_commit: str | None = None
+    slower_with_commit: str | None = None
 
 
 class SlowTests(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ what could ever be shared are the rows with at least ten users.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
 from sbhooks.store import EventQuery, EventReader, Rollup
@@ -27,11 +29,18 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
         global_completion_rate: Share of them that completed, 0 to 1.
         rate_low: Lower end of its 95 % interval (Wilson).
         rate_high: Upper end.
-        global_avg_duration_seconds: Mean; ``None`` without durations.
+        global_avg_duration_seconds: Mean over completed invocations, as in the tables for SQL;
+            ``None`` without durations.
         most_common_workflow_phase: ``None`` when no phase is known.
         effectiveness_percentile: 0 to 100: share of the other skills whose smoothed completion
             rate is lower, equal ones counted half.
         shareable: Whether at least ten users stand behind it.
+        user_invocations: How often the user who compares used it; ``None`` when nobody does, as
+            are the next ones, and where that user never did.
+        user_completion_rate: Share of them that completed.
+        user_rate_low: Lower end of its 95 % interval.
+        user_rate_high: Upper end.
+        delta_from_baseline: ``user_completion_rate - global_completion_rate``.
     """
 
     skill_name: str
@@ -44,6 +53,11 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     most_common_workflow_phase: str | None
     effectiveness_percentile: float
     shareable: bool
+    user_invocations: int | None = None
+    user_completion_rate: float | None = None
+    user_rate_low: float | None = None
+    user_rate_high: float | None = None
+    delta_from_baseline: float | None = None
 
 
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +65,7 @@ class Baselines(msgspec.Struct, frozen=True, kw_only=True):
 
     baselines: list[Baseline]  #: At most as many as were asked for.
     skills: int  #: Skills in all.
+    user: str | None = None  #: Pseudonym of the user who compares.
 
 
 def baselines(store: EventReader, query: EventQuery, book: Book) -> list[Baseline]:
@@ -63,7 +78,7 @@ def baselines(store: EventReader, query: EventQuery, book: Book) -> list[Baselin
     """
     chosen = msgspec.structs.replace(query, kinds=("invocation",))
     groups: dict[str, list[Rollup]] = {}
-    for rollup in store.rollup(chosen, by=["skill", "phase"]):
+    for rollup in store.rollup(chosen, by=["skill", "phase", "outcome"]):
         groups.setdefault(str(rollup.key[0]), []).append(rollup)
     totals = {name: _together(rollups) for name, rollups in groups.items()}
     every = sum(n for n, *_ in totals.values())
@@ -75,6 +90,32 @@ def baselines(store: EventReader, query: EventQuery, book: Book) -> list[Baselin
         for name in groups
     ]
     return sorted(found, key=lambda one: (-one.total_invocations, one.skill_name))
+
+
+def compared(
+    store: EventReader, query: EventQuery, found: list[Baseline], user: str
+) -> list[Baseline]:
+    """The same baselines with what one user did beside them.
+
+    Args:
+        store: The events.
+        query: As of :func:`baselines`.
+        found: Its answer.
+        user: Pseudonym; sessions of this user are counted.
+    """
+    own = msgspec.structs.replace(query, kinds=("invocation",), users=(user,))
+    rows = {str(row.key[0]): row for row in store.rollup(own, by=["skill"])}
+    return [_beside(one, rows.get(one.skill_name)) for one in found]
+
+
+def _beside(one: Baseline, own: Rollup | None) -> Baseline:
+    share = wilson(own.outcomes.get("success", 0), own.n) if own else None
+    if own is None or share is None:
+        return one
+    return msgspec.structs.replace(
+        one, user_invocations=own.n, user_completion_rate=share.rate, user_rate_low=share.low,
+        user_rate_high=share.high, delta_from_baseline=share.rate - one.global_completion_rate,
+    )  # fmt: skip
 
 
 def percentiles(values: dict[str, float]) -> dict[str, float]:
@@ -91,10 +132,11 @@ def percentiles(values: dict[str, float]) -> dict[str, float]:
 
 
 def _together(rollups: list[Rollup]) -> tuple[int, int, float | None]:
-    """Invocations, completed ones, mean duration."""
-    timed = sum(rollup.duration_n for rollup in rollups)
-    mean = sum(rollup.duration_sum for rollup in rollups) / timed if timed else None
-    good = sum(rollup.outcomes.get("success", 0) for rollup in rollups)
+    """Invocations, completed ones, mean duration of these."""
+    completed = [rollup for rollup in rollups if rollup.key[2] == "success"]
+    timed = sum(rollup.duration_n for rollup in completed)
+    mean = sum(rollup.duration_sum for rollup in completed) / timed if timed else None
+    good = sum(rollup.n for rollup in completed)
     return sum(rollup.n for rollup in rollups), good, mean
 
 
@@ -103,7 +145,10 @@ def _baseline(
 ) -> Baseline:
     n, good, mean = total
     share = wilson(good, n)
-    phases = {r.key[1]: r.n for r in rollups if r.key[1] is not None}
+    phases = Counter[str]()
+    for rollup in rollups:
+        if rollup.key[1] is not None:
+            phases[rollup.key[1]] += rollup.n
     return Baseline(
         skill_name=name, total_users=users, total_invocations=n,
         global_completion_rate=good / n, rate_low=share.low if share else 0.0,

@@ -18,9 +18,9 @@ import numpy as np
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomalies import FIGURES, detect
 from sbhooks_analytics.change import ALPHA, Floats, changes_of
-from sbhooks_analytics.changes import durations_of_tests
 from sbhooks_analytics.daily import LEAST_DAYS, Days, days_of
 from sbhooks_analytics.series import tallies
+from sbhooks_analytics.tracks import durations_of_tests
 from sbhooks_analytics.trend import slope_of
 from sbhooks_analytics.trends import most_used
 

@@ -2,12 +2,14 @@
 
 Every place is tried as the split between an old and a new level; the one with the largest
 likelihood ratio (two means, one spread) is the candidate, so the first point of the new level is
-found where the data put it. Its p-value comes from a circular block bootstrap of the residuals:
-how large is the largest ratio of series that have the same spread and the same memory, but one
-level? Where none of the draws is as large, the tail of a Gumbel distribution, which maxima
-follow, is fitted to them. Both sides are searched again (binary segmentation) with a part of the
-error rate that is proportional to their length, and every split is placed anew between its
-neighbours.
+found where the data put it. Its p-value is the larger of two. A circular block bootstrap of the
+residuals asks: how large is the largest ratio of series that have the same spread and the same
+memory, but one level? A permutation test of the ranks asks: how large is it when the same points
+come in any other order? That one is exact whatever the distribution, such as durations that are
+short or long and nothing between. Where none of the draws is as large, the tail of a Gumbel
+distribution, which maxima follow, is fitted to them. Both sides are searched again (binary
+segmentation) with a part of the error rate that is proportional to their length, and every split
+is placed anew between its neighbours.
 
 Outliers are pulled in to four robust standard deviations about their own level first.
 
@@ -15,15 +17,18 @@ References:
     Hawkins, *Testing a sequence of observations for a shift in location*, JASA 72 (1977).
     Scott & Knott, *A cluster analysis method for grouping means*, Biometrics 30 (1974).
     Politis & Romano, *A circular block-resampling procedure for stationary data* (1992).
+    Phipson & Smyth, *Permutation p-values should never be zero*, SAGMB 9 (2010).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from sbhooks_analytics.trend import block_length
 
@@ -34,6 +39,7 @@ LEAST_SIDE = 5  #: Points on each side of a change.
 MOST_POINTS = 1_000  #: Newest points that are looked at.
 _DRAWS = 499
 _LEAST_CHANCE = 1e-12  # less is not known
+_WORTH_A_SECOND_LOOK = 0.05  # a larger p-value is no change anyway
 _SEED = 20_260_202
 
 
@@ -109,15 +115,35 @@ def best_split(values: Floats, mass: Floats) -> tuple[int, float] | None:
     calm = _winsorized(values, _place_of(values, mass))
     ratios = _ratios(calm[None, :], mass)[0]
     place = int(np.argmax(ratios)) + LEAST_SIDE
-    observed = float(ratios.max())
+    observed = float(np.sqrt(ratios.max()))
+    chance = _by_blocks(calm, mass, place, observed)
+    if chance <= _WORTH_A_SECOND_LOOK:
+        chance = max(chance, _by_order(values, mass, place))
+    return place, chance
+
+
+def _by_blocks(calm: Floats, mass: Floats, place: int, observed: float) -> float:
+    """P-value among series of one level with the same memory."""
+    n = len(calm)
     block = min(block_length(n), n // 3)
     root = np.sqrt(mass)
     rest = (calm - _levels(calm, mass, place)) * root
     if np.abs(rest).max() <= 1e-9 * np.ptp(calm):  # two levels and nothing else
-        return place, _LEAST_CHANCE
+        return _LEAST_CHANCE
     drawn = rest[_places(n, block)] / root
     maxima = np.sqrt(_ratios(drawn, mass).max(axis=1)) * (n / (n - block)) ** _widening(n)
-    return place, _chance(float(np.sqrt(observed)), maxima)
+    return _chance(observed, maxima)
+
+
+def _by_order(values: Floats, mass: Floats, place: int) -> float:
+    """P-value among the other orders of the same points, by their ranks.
+
+    One order in ``comb(n, place)`` has the same points on either side: it is never smaller.
+    """
+    ranks, orders = rankdata(values), _orders(len(values))
+    observed = float(_ratios(ranks[None, :], mass).max())
+    maxima = _ratios(ranks[orders], mass[orders]).max(axis=1)
+    return max(_chance(observed**0.5, np.sqrt(maxima)), 1 / comb(len(values), place))
 
 
 def _widening(n: int) -> float:
@@ -129,15 +155,21 @@ def _widening(n: int) -> float:
 
 
 def _ratios(rows: Floats, mass: Floats) -> Floats:
-    """Squared t of every split of every row, shape ``(rows, n - 2 * 5 + 1)``."""
+    """Squared t of every split of every row, shape ``(rows, n - 2 * 5 + 1)``.
+
+    Args:
+        rows: Shape ``(rows, n)``.
+        mass: Shape ``(n,)`` or as of ``rows``.
+    """
     n = rows.shape[1]
-    left = np.cumsum(mass)[LEAST_SIDE - 1 : n - LEAST_SIDE]
-    total = float(mass.sum())
-    centred = rows - (rows @ mass / total)[:, None]
-    sums = np.cumsum(centred * mass, axis=1)[:, LEAST_SIDE - 1 : n - LEAST_SIDE]
+    inner = slice(LEAST_SIDE - 1, n - LEAST_SIDE)
+    left = np.cumsum(mass, axis=-1)[..., inner]
+    total = mass.sum(axis=-1, keepdims=True)
+    centred = rows - (rows * mass).sum(axis=1, keepdims=True) / total
+    sums = np.cumsum(centred * mass, axis=1)[:, inner]
     between = sums**2 * total / (left * (total - left))
-    whole = (centred**2) @ mass
-    within = np.maximum(whole[:, None] - between, 1e-12 * whole[:, None] + 1e-300)
+    whole = (centred**2 * mass).sum(axis=1, keepdims=True)
+    within = np.maximum(whole - between, 1e-12 * whole + 1e-300)
     ratios: Floats = between * (n - 2) / within
     return ratios
 
@@ -171,6 +203,14 @@ def _places(n: int, block: int) -> Ints:
     starts = rng.integers(0, n, size=(_DRAWS, -(-n // block)))
     places: Ints = (starts[:, :, None] + np.arange(block)).reshape(_DRAWS, -1)[:, :n] % n
     return places
+
+
+@lru_cache(maxsize=64)
+def _orders(n: int) -> Ints:
+    """Other orders of the points, shape ``(draws, n)``."""
+    rng = np.random.default_rng(_SEED + n)
+    orders: Ints = np.argsort(rng.random((_DRAWS, n)), axis=1)
+    return orders
 
 
 def _chance(observed: float, maxima: Floats) -> float:

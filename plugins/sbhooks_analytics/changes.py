@@ -1,47 +1,49 @@
 """Changes of tests and skills, with the commits and versions between old and new level.
 
-A test's series has a point per run: the mean duration of its passed attempts. A skill's series
-has a point per complete day: completion rate and median duration. Rates are compared on the
-arcsine scale and weighed by their runs, durations as logarithms. A change has to be worth
-talking about: durations by a quarter and 5 ms, rates by 5 points. All series share one error
-budget (Benjamini–Hochberg at 5 %).
+The series are those of :mod:`sbhooks_analytics.tracks`. A change has to be worth talking about:
+durations by a quarter and 5 ms, rates by 5 points. All series share one error budget
+(Benjamini–Hochberg at 5 %). What lies between is told by :mod:`sbhooks_analytics.attribution`.
 
-What a change is attributed to is what differs between the last run before it and the first run
-after it: a range of commits, versions of tools, options. It is a range, not a culprit.
+What somebody said about a change stays with it: a judgement is about a subject, a figure and a
+place, and more data may move the place by a few points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from sbhooks.events import SessionStart
-from sbhooks.store import EventQuery, EventReader, merge
-from sbhooks_analytics.attempts import Case, by_run, name_of, slow
+from sbhooks.store import EventQuery, EventReader
+from sbhooks_analytics.attempts import name_of
+from sbhooks_analytics.attribution import MOST_RUNS, Gap, Sides, gaps
 from sbhooks_analytics.budget import adjusted
-from sbhooks_analytics.change import ALPHA, MOST_POINTS, Change, Floats, changes_of
-from sbhooks_analytics.cutoff import chunks
-from sbhooks_analytics.series import Series, tallies
-from sbhooks_analytics.trends import most_used
+from sbhooks_analytics.change import ALPHA, Change, changes_of
+from sbhooks_analytics.decisions import FindingTriage, Triage, changes_judged, identity
+from sbhooks_analytics.tracks import (
+    LEAST_POINTS,
+    Track,
+    level,
+    scaled,
+    tracks_of_skills,
+    tracks_of_tests,
+)
 
 METHOD = "likelihood-ratio split, circular block bootstrap, binary segmentation"
-MOST_TESTS = 300  #: Those that take the most time are looked at.
-MOST_SKILLS = 500
 WINDOW = timedelta(days=180)  #: How far back when nothing is said.
-_LEAST_POINTS = 10
 _LEAST_RATIO, _LEAST_S, _LEAST_POINTS_OF_RATE = 1.25, 0.005, 0.05
 _BUDGET = 0.05
-_TOLD = ("tool_version", "python", "platform", "host")
+_NEAR = 3  # points; fewer than there are between two changes
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A new level.
 
     Attributes:
+        id: Identity; stays the same once somebody has judged it, though its place may move.
         subject: The test or skill.
         params: Parameters of the test.
         project: Of the test.
@@ -59,11 +61,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         commit_before: Commit of the last run before.
         commit_after: Commit of the first run after.
         sessions: These two runs.
-        changed: What else differs between them.
+        changed: What else differs between the runs of the two levels.
         series: Values of the points around it, at most 30 on each side.
         split: Number of values of ``series`` that belong to the old level.
+        triage: What somebody said about it: ``new``, ``confirmed``, ``rejected``, ``fixed``.
+        notes: Comments, oldest first.
     """
 
+    id: str = ""
     subject: str
     params: str | None = None
     project: str | None = None
@@ -84,10 +89,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     changed: list[str] = []
     series: list[float] = []
     split: int = 0
+    triage: Triage = "new"
+    notes: list[str] = []
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``sbhooks changes --json`` prints.
+    """What ``sbhooks changes list --json`` prints.
 
     Attributes:
         changes: The newest first.
@@ -102,17 +109,13 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     method: str = METHOD
 
 
-class Track(NamedTuple):
-    """A series to look for changes in; one entry per point, oldest first."""
+class Placed(NamedTuple):
+    """A change in its series; the old level begins at ``start``, the new one ends at ``end``."""
 
-    subject: str
-    params: str | None
-    project: str | None
-    metric: str
-    times: list[datetime]
-    sessions: list[str]
-    values: list[float]
-    weights: list[float]
+    track: Track
+    change: Change
+    start: int
+    end: int
 
 
 def changes(store: EventReader, query: EventQuery, *, now: datetime) -> Changes:
@@ -127,56 +130,45 @@ def changes(store: EventReader, query: EventQuery, *, now: datetime) -> Changes:
     chosen = msgspec.structs.replace(query, since=since)
     tracks: list[Track] = []
     if not query.skills:
-        tracks += _test_tracks(store, chosen)
+        tracks += tracks_of_tests(store, chosen)
     if not query.tests:
-        tracks += _skill_tracks(store, chosen, now)
-    long = [track for track in tracks if len(track.values) >= _LEAST_POINTS]
+        tracks += tracks_of_skills(store, chosen, now)
+    long = [track for track in tracks if len(track.values) >= LEAST_POINTS]
+    said = changes_judged(store)
+    placed = [one for one in _within_budget(long) if _matters(one.track, one.change)]
+    between = gaps(store, [_sides(store, query, one) for one in placed])
     found = [
-        _found(track, change) for track, change in _within_budget(long) if _matters(track, change)
+        _triaged(_found(one, gap), _near(one.track, one.change), said)
+        for one, gap in zip(placed, between, strict=True)
     ]
-    found = _attributed(store, query, found)
     found.sort(key=lambda one: (one.at, one.p_value), reverse=True)
     return Changes(changes=found, series=len(long), short=len(tracks) - len(long))
 
 
-def _within_budget(tracks: Sequence[Track]) -> Iterator[tuple[Track, Change]]:
-    pairs = [(track, changes_of(*_scaled(track), alpha=ALPHA)) for track in tracks]
+def _within_budget(tracks: Sequence[Track]) -> Iterator[Placed]:
+    pairs = [(track, changes_of(*scaled(track), alpha=ALPHA)) for track in tracks]
     best = np.array([min((c.p_value for c in found), default=1.0) for _, found in pairs])
     if not len(best):
         return
-    level = adjusted(best[:, None])[:, 0]
-    for (track, found), sure in zip(pairs, level, strict=True):
-        if sure <= _BUDGET:
-            yield from ((track, change) for change in found)
-
-
-def _scaled(track: Track) -> tuple[Floats, Floats]:
-    """Values on the scale on which their spread does not depend on their level, and weights."""
-    values, weights = np.array(track.values), np.array(track.weights)
-    if track.metric == "duration":
-        return np.log(np.maximum(values, 1e-6)), np.ones(len(values))
-    hits = values * weights
-    return np.arcsin(np.sqrt((hits + 0.375) / (weights + 0.75))), weights / (
-        weights + np.median(weights)
-    )
+    sure = adjusted(best[:, None])[:, 0] <= _BUDGET
+    for (track, found), is_sure in zip(pairs, sure, strict=True):
+        edges = [0, *(change.place for change in found), len(track.values)]
+        for number, change in enumerate(found):
+            if is_sure:
+                yield Placed(track, change, edges[number], edges[number + 2])
 
 
 def _matters(track: Track, change: Change) -> bool:
-    before, after = _level(track, change.before), _level(track, change.after)
+    before, after = level(track, change.before), level(track, change.after)
     if track.metric != "duration":
         return abs(after - before) >= _LEAST_POINTS_OF_RATE
     ratio = after / before
     return max(ratio, 1 / ratio) >= _LEAST_RATIO and abs(after - before) >= _LEAST_S
 
 
-def _level(track: Track, scaled: float) -> float:
-    if track.metric == "duration":
-        return float(np.exp(scaled))
-    return float(np.sin(np.clip(scaled, 0, np.pi / 2)) ** 2)
-
-
-def _found(track: Track, change: Change) -> Found:
-    before, after = _level(track, change.before), _level(track, change.after)
+def _found(one: Placed, gap: Gap) -> Found:
+    track, change = one.track, one.change
+    before, after = level(track, change.before), level(track, change.after)
     timed = track.metric == "duration"
     words = ("slower", "faster") if timed else ("better", "worse")
     step = change.after - change.before
@@ -197,100 +189,60 @@ def _found(track: Track, change: Change) -> Found:
         ratio_high=float(np.exp(step + change.half_width)) if timed else None,
         p_value=change.p_value,
         n=len(track.values),
-        sessions=[track.sessions[place - 1], track.sessions[place]],
+        **gap._asdict(),
         series=around,
         split=min(place, 30),
     )
 
 
-def _test_tracks(store: EventReader, query: EventQuery) -> Iterator[Track]:
-    costly = slow(store, query, limit=MOST_TESTS).tests
-    wanted = {Case(row.project, row.test, row.params) for row in costly}
-    for some in by_run(store, query, sorted({key.test for key in wanted})):
-        for key, rollups in some.items():
-            passed = [r for r in rollups if r.key[4] == "passed" and r.duration_n]
-            if key not in wanted or not passed:
-                continue
-            runs = sorted(merge(passed, keep=(3,)), key=lambda r: r.last_at)[-MOST_POINTS:]
-            yield Track(
-                key.test, key.params, key.project, "duration",
-                [run.last_at for run in runs], [str(run.key[0]) for run in runs],
-                [run.duration_mean or 0.0 for run in runs], [1.0] * len(runs),
-            )  # fmt: skip
+def _near(track: Track, change: Change) -> tuple[datetime, datetime]:
+    """Between which points the same change may be found with more or fewer data."""
+    last = len(track.times) - 1
+    return track.times[max(change.place - _NEAR, 0)], track.times[min(change.place + _NEAR, last)]
 
 
-def _skill_tracks(store: EventReader, query: EventQuery, now: datetime) -> Iterator[Track]:
-    found = tallies(store, query, period="day", now=now)
-    for skill in list(query.skills) or most_used(found, MOST_SKILLS):
-        yield _track(found.series(skill, "completion_rate"))
-        yield _track(found.series(skill, "duration"))
-
-
-def _track(series: Series) -> Track:
-    points = [
-        (start, value, float(n))
-        for start, value, n in zip(series.starts, series.values, series.n, strict=True)
-        if value is not None
-    ][-MOST_POINTS:]
-    return Track(
-        series.skill, None, None, series.metric, [start for start, *_ in points],
-        [""] * len(points), [value for _, value, _ in points], [n for *_, n in points],
+def _triaged(one: Found, near: tuple[datetime, datetime], said: Sequence[FindingTriage]) -> Found:
+    """The same change with what was said about it, and the id under which it was said."""
+    about = [
+        event
+        for event in said
+        if (event.subject, event.figure, event.project) == (title_of(one), one.metric, one.project)
+        and event.since is not None
+        and near[0] <= event.since <= near[1]
+    ]
+    if not about:
+        what = "\0".join((one.project or "", title_of(one)))
+        sign = 1.0 if one.after > one.before else -1.0
+        return msgspec.structs.replace(one, id=identity(what, one.metric, one.at, sign))
+    return msgspec.structs.replace(
+        one, id=about[0].finding, triage=about[-1].verdict,
+        notes=[event.note for event in about if event.note],
     )  # fmt: skip
 
 
-def _attributed(store: EventReader, query: EventQuery, found: Iterable[Found]) -> list[Found]:
-    """The same changes with what differs between the runs around them."""
-    placed = [one if one.sessions[0] else _with_sessions(store, query, one) for one in found]
-    starts: dict[str, SessionStart] = {}
-    for some in chunks(sorted({s for one in placed for s in one.sessions})):
-        for event in store.events(EventQuery(kinds=("session-start",), sessions=some)):
-            if isinstance(event, SessionStart):
-                starts.setdefault(event.session, event)
-    return [_with_causes(one, [starts.get(session) for session in one.sessions]) for one in placed]
-
-
-def _with_sessions(store: EventReader, query: EventQuery, one: Found) -> Found:
-    """The last run of a skill on the last day before, and the first on the first day after."""
-    sessions = []
-    for day, newest in ((one.last_before, True), (one.at, False)):
-        inside = msgspec.structs.replace(
-            query, kinds=("invocation",), skills=(one.subject,), since=day,
-            until=day + timedelta(days=1), newest_first=newest, limit=1,
-        )  # fmt: skip
-        sessions += [event.session for event in store.events(inside)]
-    return msgspec.structs.replace(one, sessions=sessions)
-
-
-def _with_causes(one: Found, starts: Sequence[SessionStart | None]) -> Found:
-    known = [start for start in starts if start is not None]
-    if len(known) != 2:
-        return one
-    old, new = known
-    return msgspec.structs.replace(
-        one,
-        commit_before=old.vcs.commit if old.vcs else None,
-        commit_after=new.vcs.commit if new.vcs else None,
-        changed=list(_differences(old, new)),
+def _sides(store: EventReader, query: EventQuery, one: Placed) -> Sides:
+    """The runs of the old level next to the change, and of the new one."""
+    place, sessions = one.change.place, one.track.sessions
+    if sessions[place]:
+        return (
+            sessions[max(one.start, place - MOST_RUNS) : place],
+            sessions[place : min(one.end, place + MOST_RUNS)],
+        )
+    return (
+        _sessions(store, query, one.track.subject, one.track.times[place - 1], newest=True)[::-1],
+        _sessions(store, query, one.track.subject, one.track.times[place], newest=False),
     )
 
 
-def _differences(old: SessionStart, new: SessionStart) -> Iterator[str]:
-    """What else differs: versions, the machine, options of the tool."""
-    for field in _TOLD:
-        was, became = getattr(old, field), getattr(new, field)
-        if was != became:
-            name = f"{new.tool} version" if field == "tool_version" else field
-            yield f"{name}: {was or 'unknown'} → {became or 'unknown'}"
-    for key in sorted({*old.attributes, *new.attributes}):
-        was, became = old.attributes.get(key, "nothing"), new.attributes.get(key, "nothing")
-        if was != became:
-            yield f"{key}: {str(was)[:80]} → {str(became)[:80]}"
-
-
-def durations_of_tests(store: EventReader, query: EventQuery) -> list[Floats]:
-    """Logarithms of the durations of tests with ten runs or more, run by run."""
-    tracks = _test_tracks(store, query)
-    return [_scaled(track)[0] for track in tracks if len(track.values) >= _LEAST_POINTS]
+def _sessions(
+    store: EventReader, query: EventQuery, skill: str, day: datetime, *, newest: bool
+) -> list[str]:
+    """The first runs of a skill on a day; or the last, newest first."""
+    inside = msgspec.structs.replace(
+        query, kinds=("invocation",), skills=(skill,), since=day, until=day + timedelta(days=1),
+        newest_first=newest, limit=10 * MOST_RUNS,
+    )  # fmt: skip
+    return list(dict.fromkeys(event.session for event in store.events(inside)))[:MOST_RUNS]
 
 
 def title_of(one: Found) -> str:

@@ -100,18 +100,34 @@ def tests_list(reading: Reading, limit: int | None) -> None:
 
 @tests.command("slow")
 @reading
+@click.option("--new", "newly", is_flag=True, help="Only tests that have become slower.")
 @limit_option(10, "tests")
-def tests_slow(reading: Reading, limit: int) -> None:
+def tests_slow(reading: Reading, newly: bool, limit: int) -> None:
     """Show where the time goes: the tests with the largest share of it.
 
     The time of a test is that of its setup, call and teardown, over all attempts that were
     timed: neither skipped nor cut off. Half of the attempts took no longer than p50, 95 % no
-    longer than p95.
+    longer than p95. Tests that have become slower, and not faster again, are marked; 'sbhooks
+    changes' tells more of them.
     """
     from sbhooks_analytics import draw_tests
     from sbhooks_analytics.attempts import slow
+    from sbhooks_analytics.numbers import have_numbers, need_numbers
 
-    found = slow(reading.store, reading.query(), limit=limit)
+    if newly:
+        need_numbers()
+        from sbhooks_analytics.newly_slow import newly_slow
+
+        found = newly_slow(reading.store, reading.query(), now=reading.now, limit=limit)
+    else:
+        found = slow(reading.store, reading.query(), limit=limit)
+        if have_numbers():
+            from sbhooks_analytics.newly_slow import with_changes
+
+            found = with_changes(reading.store, reading.query(), found, now=reading.now)
+    if newly and not found.tests:
+        reading.show(found, lambda out: out.line("No test has become slower."))
+        return
     reading.show(found, lambda out: draw_tests.draw_slow(out, found), empty=not found.tests)
 
 

@@ -37,6 +37,10 @@ class Visit(msgspec.Struct, array_like=True):
     first: dict[str, float]
 
 
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(Visit).decode
+
+
 class Book(msgspec.Struct):
     """Sums over sessions.
 
@@ -46,7 +50,8 @@ class Book(msgspec.Struct):
         position: Everything up to there is in.
         invocations: How many are in, to notice what was erased.
         filled: Until when a first filling has come; ``None`` when it is complete.
-        visits: Session → what happened there.
+        visits: Session → its :class:`Visit`, as it stands in the file: of the many sessions that
+            are known, only those that go on are looked at.
         skills: Skill → sessions that hold it.
         users: Skill → user → sessions.
         pairs: ``a`` → ``b`` → sessions that hold both, ``a`` before ``b`` in the alphabet.
@@ -59,7 +64,7 @@ class Book(msgspec.Struct):
     position: int = 0
     invocations: int = 0
     filled: datetime | None = None
-    visits: dict[str, Visit] = {}
+    visits: dict[str, msgspec.Raw] = {}
     skills: dict[str, int] = {}
     users: dict[str, dict[str, int]] = {}
     pairs: dict[str, dict[str, int]] = {}
@@ -67,13 +72,18 @@ class Book(msgspec.Struct):
 
     def put(self, session: str, visit: Visit) -> None:
         """Take in a session, in place of what was known of it."""
-        old = self.visits.get(session)
+        old = self.visit(session)
         if old == visit:
             return
         if old is not None:
             self._count(old, -1)
         self._count(visit, 1)
-        self.visits[session] = visit
+        self.visits[session] = msgspec.Raw(_encode(visit))
+
+    def visit(self, session: str) -> Visit | None:
+        """What is known of a session."""
+        written = self.visits.get(session)
+        return None if written is None else _decode(written)
 
     def _count(self, visit: Visit, by: int) -> None:
         names = sorted(visit.first)
@@ -190,8 +200,8 @@ def _read_on(store: EventReader, book: Book) -> None:
     for some in chunks(sorted(touched)):
         rows = _read(store, EventQuery(sessions=some))
         for session, visit in _visits(rows).items():
-            old = set(book.visits[session].first) if session in book.visits else set()
-            if not old - set(visit.first):
+            old = book.visit(session)
+            if old is None or old.first.keys() <= visit.first.keys():
                 book.put(session, visit)
     if touched:
         book.invocations = _total(store)
@@ -205,7 +215,7 @@ def _read(store: EventReader, query: EventQuery) -> list[Rollup]:
 def _take_in(book: Book, rows: Iterable[Rollup]) -> None:
     """Add rows; a session of two months is put together."""
     for session, visit in _visits(rows).items():
-        old = book.visits.get(session)
+        old = book.visit(session)
         if old is not None:
             for skill, at in old.first.items():
                 visit.first[skill] = min(at, visit.first.get(skill, at))

@@ -27,8 +27,9 @@ def book_of(reading: Reading) -> Book:
 
 @click.command()
 @reading
+@click.option("--user", metavar="USER", help="Compare a user with all: 'me', or a pseudonym.")
 @limit_option(50, "skills")
-def baselines(reading: Reading, limit: int) -> None:
+def baselines(reading: Reading, user: str | None, limit: int) -> None:
     """Show how each skill does across all users: what one user can compare with.
 
     The percentile says how many of the other skills do worse, after smoothing. Nothing leaves
@@ -37,13 +38,29 @@ def baselines(reading: Reading, limit: int) -> None:
     from sbhooks_analytics.numbers import need_numbers
 
     need_numbers()
-    from sbhooks_analytics.baselines import Baselines
+    from sbhooks_analytics.baselines import Baselines, compared
     from sbhooks_analytics.baselines import baselines as look
     from sbhooks_analytics.draw_couse import draw_baselines
 
     every = look(reading.store, reading.query(), book_of(reading))
-    found = Baselines(baselines=every[:limit], skills=len(every))
+    shown, who = every[:limit], _pseudonym(reading, user)
+    if who is not None:
+        shown = compared(reading.store, reading.query(), shown, who)
+    found = Baselines(baselines=shown, skills=len(every), user=who)
     reading.show(found, lambda out: draw_baselines(out, found), empty=not every)
+
+
+def _pseudonym(reading: Reading, user: str | None) -> str | None:
+    """Whom a user means; their own pseudonym for ``me``."""
+    if user != "me":
+        return user
+    from sbhooks.errors import SbhooksError
+    from sbhooks.identity import who
+
+    try:
+        return who(str(reading.runtime.config.home))[0]
+    except (OSError, ValueError) as error:
+        raise SbhooksError(f"cannot tell who you are: {error}") from error
 
 
 @click.command()

@@ -8,14 +8,16 @@ standard by which it is judged, and a new normal does after two weeks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sbhooks.store import merge
+from sbhooks.store import Rollup, bucket_middle
 from sbhooks_analytics.series import Tallies
 
 Floats = npt.NDArray[np.float64]
@@ -82,11 +84,21 @@ def days_of(found: Tallies, skills: Sequence[str]) -> Days:
                 timed[row, place] = tally.weight("duration")
         if periods:
             known[row, min(places[start] for start in periods) :] = True
-        every = merge((one for tally in periods.values() for one in tally.own), keep=())
-        quartiles = [every[0].quantile(share) for share in (0.25, 0.75)] if every else [1.0, 1.0]
-        low, high = (max(value or 0.0, 1e-6) for value in quartiles)
-        spread[row] = (np.log(high) - np.log(low)) / 1.349  # of a normal distribution
+        spread[row] = _spread([tally.timed for tally in periods.values() if tally.timed])
     return Days(list(skills), found.starts, n, completed, duration, timed, spread, known & active)
+
+
+def _spread(rollups: Sequence[Rollup]) -> float:
+    """Standard deviation of the logarithms of all their durations, from the quartiles."""
+    if not rollups:
+        return 0.0
+    # Of many distributions, adding up is most of the work: it is done outside of Python.
+    places = np.fromiter(chain.from_iterable(r.buckets.keys() for r in rollups), np.int64)
+    counts = np.fromiter(chain.from_iterable(r.buckets.values() for r in rollups), np.int64)
+    upto = np.cumsum(np.bincount(places, counts))
+    ranks = [max(1, math.ceil(share * upto[-1])) for share in (0.25, 0.75)]
+    low, high = (max(bucket_middle(int(place)), 1e-6) for place in np.searchsorted(upto, ranks))
+    return (math.log(high) - math.log(low)) / 1.349  # of a normal distribution
 
 
 def first_baseline(shape: tuple[int, int]) -> Baseline:

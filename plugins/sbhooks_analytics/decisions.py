@@ -5,11 +5,14 @@ The newest decision about a finding or a test counts; withdrawing one is another
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from sbhooks.errors import SbhooksError
 from sbhooks.events import Event, Name
+from sbhooks.store import EventQuery, EventReader
 
 if TYPE_CHECKING:
     from sbhooks.cli_options import Reading
@@ -23,9 +26,12 @@ class FindingTriage(Event, frozen=True, kw_only=True, tag="analytics-triage"):
     Attributes:
         finding: Identity of the finding.
         verdict: ``confirmed``, ``rejected``, ``fixed``, or ``new`` to take it back.
-        note: Why, in a few words.
+        note: Why, in a few words; or a comment, with the verdict as it was.
         subject: What the finding is about: a skill or a test.
         figure: Which figure of it.
+        project: Project of the test.
+        since: Of changes: the first point of the new level when it was judged. More data may
+            move it by a point or two, and it is still the same change.
     """
 
     finding: Name
@@ -33,6 +39,8 @@ class FindingTriage(Event, frozen=True, kw_only=True, tag="analytics-triage"):
     note: str | None = None
     subject: str | None = None
     figure: str | None = None
+    project: str | None = None
+    since: datetime | None = None
 
 
 class Quarantine(Event, frozen=True, kw_only=True, tag="analytics-quarantine"):
@@ -57,7 +65,53 @@ class Quarantine(Event, frozen=True, kw_only=True, tag="analytics-quarantine"):
     note: str | None = None
 
 
+class HasId(Protocol):
+    """What a decision can be about."""
+
+    @property
+    def id(self) -> str:
+        """Stays the same while it is the same thing."""
+        ...
+
+
+H = TypeVar("H", bound=HasId)
+
+
+def pick(found: Sequence[H], name: str, *, what: str, command: str) -> H:
+    """What a user means by an id or its unique beginning.
+
+    Args:
+        found: What there is.
+        name: What the user wrote.
+        what: What it is called, for the message.
+        command: What lists them.
+
+    Raises:
+        SbhooksError: There is none, or more than one.
+    """
+    matching = [one for one in found if name and one.id.startswith(name)]
+    if not matching:
+        raise SbhooksError(f"no {what} {name!r}. List them with: {command}")
+    if len(matching) > 1:
+        raise SbhooksError(
+            f"{name!r} is the beginning of {len(matching)} {what}s: write more of it"
+        )
+    return matching[0]
+
+
 KINDS: tuple[type[Event], ...] = (FindingTriage, Quarantine)
+
+
+def identity(subject: str, metric: str, start: datetime, sign: float) -> str:
+    """Eight letters that name a finding; of what it is about, not of when it was computed."""
+    what = "\0".join((subject, metric, start.isoformat(), "+" if sign > 0 else "-"))
+    return hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def changes_judged(store: EventReader) -> list[FindingTriage]:
+    """What was said about changes, oldest first."""
+    events = store.events(EventQuery(kinds=("analytics-triage",)))
+    return [e for e in events if isinstance(e, FindingTriage) and e.since is not None]
 
 
 def take_down(reading: Reading, event: Event) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sbhooks.output import BAD, GOOD, STRONG, Cell, Output
 from sbhooks.wording import count, duration, moment, percent, sparkline
+from sbhooks_analytics.change_triage import JudgedChange
 from sbhooks_analytics.changes import Changes, Found, title_of
 from sbhooks_analytics.draw_trends import p_text
 
 
-def draw_changes(out: Output, found: Changes, limit: int) -> None:
+def draw_changes(out: Output, found: Changes, shown: Sequence[Found], limit: int) -> None:
     """Each change in a few lines."""
-    for one in found.changes[:limit]:
+    for one in shown[:limit]:
         out.line(Cell(title_of(one), STRONG))
         out.fields(_fields(one))
         out.line("")
     if not found.changes:
         out.line("No change found." if found.series else "Not enough data: ten runs are needed.")
-    if len(found.changes) > limit:
-        out.note(f"{count(len(found.changes) - limit, 'older change')} not shown: --limit.")
+    if len(shown) > limit:
+        out.note(f"{count(len(shown) - limit, 'older change')} not shown: --limit.")
+    hidden = len(found.changes) - len(shown)
+    if hidden:
+        out.note(f"{count(hidden, 'more change')} rejected or fixed: --all shows them.")
     out.note(
         f"{count(found.series, 'series', 'series')} looked at, {found.short:,} with fewer than 10 "
         "points not. A change lies behind the first commit, up to and with the second."
@@ -43,7 +49,16 @@ def _fields(one: Found) -> list[tuple[str | Cell, str | Cell]]:
     kept = min(len(left), 24)
     drawn = bars[len(left) - kept : len(left)] + "|" + bars[len(left) : len(left) + 24]
     fields.append(("points", f"{drawn}  p = {p_text(one.p_value)}"))
-    return fields if right else fields[:-1]
+    fields = fields if right else fields[:-1]
+    fields.append(("state", Cell(f"{one.triage}, id {one.id}")))
+    return [*fields, *(("said", note) for note in one.notes)]
+
+
+def draw_judged(out: Output, done: JudgedChange) -> None:
+    """What was taken down."""
+    out.line(f"Change {done.id} of {done.subject} is now {done.triage}.")
+    if done.note:
+        out.line(f"Said about it: {done.note}")
 
 
 def _levels(one: Found) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sbhooks.output import BAD, FAINT, GOOD, STRONG, Cell, Column, Output, Row
 from sbhooks.wording import NOTHING, count, duration, percent
-from sbhooks_analytics.baselines import Baselines
+from sbhooks_analytics.baselines import Baseline, Baselines
 from sbhooks_analytics.cells import range_of
 from sbhooks_analytics.clusters import Clusters
 from sbhooks_analytics.dependencies import Dependencies
@@ -13,7 +13,10 @@ from sbhooks_analytics.search import Hits
 
 
 def draw_baselines(out: Output, found: Baselines) -> None:
-    """Each skill over all users."""
+    """Each skill over all users; beside one user, where one compares."""
+    if found.user is not None:
+        _draw_compared(out, found)
+        return
     columns = [
         Column("skill", least=12), Column("users", right=True), Column("invoked", right=True),
         Column("ok", right=True), Column("between", right=True, optional=True),
@@ -38,6 +41,45 @@ def draw_baselines(out: Output, found: Baselines) -> None:
         f"{count(found.skills, 'skill')}. Better than: share of the other skills, after smoothing, "
         "so that 2 of 2 does not beat 990 of 1,000."
     )
+
+
+def _draw_compared(out: Output, found: Baselines) -> None:
+    """One user beside all."""
+    columns = [
+        Column("skill", least=12), Column("theirs", right=True), Column("ok", right=True),
+        Column("between", right=True), Column("of all", right=True), Column("ok", right=True),
+        Column("difference", right=True),
+    ]  # fmt: skip
+    used = [one for one in found.baselines if one.user_invocations is not None]
+    rows: list[Row] = [
+        [
+            one.skill_name,
+            f"{one.user_invocations:,}",
+            percent(one.user_completion_rate),
+            range_of(one.user_rate_low, one.user_rate_high),
+            f"{one.total_invocations:,}",
+            percent(one.global_completion_rate),
+            _difference(one),
+        ]
+        for one in used
+    ]
+    if not rows:
+        out.line(f"{found.user} used none of these skills.")
+        return
+    out.table(columns, rows)
+    out.note(
+        f"{found.user} beside all {count(found.skills, 'skill')}. A difference is coloured where "
+        "the rate of all lies outside the interval."
+    )
+
+
+def _difference(one: Baseline) -> Cell:
+    """Points between a user and all; coloured when it is more than chance."""
+    delta, low, high = one.delta_from_baseline, one.user_rate_low, one.user_rate_high
+    text = NOTHING if delta is None else f"{100 * delta:+.1f} points"
+    if low is None or high is None or low <= one.global_completion_rate <= high:
+        return Cell(text)
+    return Cell(text, GOOD if one.global_completion_rate < low else BAD)
 
 
 def draw_dependencies(out: Output, found: Dependencies) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sbhooks.output import BAD, Cell, Column, Output, Row
 from sbhooks.wording import NOTHING, ago, count, duration, percent, sparkline
-from sbhooks_analytics.attempts import SlowTests, TestSummary, name_of
+from sbhooks_analytics.attempts import SlowTestRow, SlowTests, TestSummary, name_of
 from sbhooks_analytics.cells import DETAILS, detail_cell, range_of, span_of
 from sbhooks_analytics.flaky import FlakyTestRow, FlakyTests
 from sbhooks_analytics.history import History
@@ -61,9 +61,20 @@ def draw_slow(out: Output, found: SlowTests) -> None:
         ]
         for test in found.tests
     ]
+    if any(test.slower_since for test in found.tests):
+        columns.append(Column("slower", right=True))
+        rows = [[*row, _slower(test)] for row, test in zip(rows, found.tests, strict=True)]
     _table(out, columns, rows, [test.project for test in found.tests])
     shown = sum(test.share for test in found.tests)
     out.note(f"Together {percent(shown)} of {duration(found.total_s)} spent in tests.")
+
+
+def _slower(test: SlowTestRow) -> Cell:
+    """By how much a test became slower, and when."""
+    if test.slower_since is None:
+        return Cell("")
+    ratio = test.slower_to_s / max(test.slower_from_s, 1e-6)
+    return Cell(f"{ratio:.3g} × since {test.slower_since:%m-%d}", BAD)
 
 
 def draw_flaky(out: Output, found: FlakyTests, now: datetime) -> None:

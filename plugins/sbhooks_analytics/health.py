@@ -22,6 +22,7 @@ import msgspec
 
 from sbhooks.store import EventQuery, EventReader, Rollup
 from sbhooks_analytics.attempts import Case, by_run, slow, summaries
+from sbhooks_analytics.branches import branches_of, default_branches
 from sbhooks_analytics.broken import broken
 from sbhooks_analytics.flaky import by_code, mixed_tests, verdict
 from sbhooks_analytics.numbers import have_numbers
@@ -42,6 +43,7 @@ class Ended(NamedTuple):
     at: datetime
     passed: bool
     clean: bool
+    session: str
 
 
 class TestHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,8 @@ class TestHealth(msgspec.Struct, frozen=True, kw_only=True):
         flaky_high: Upper end.
         passes_since: Passed runs since it last failed on code on which it also passed.
         passes_needed: Passed runs after which it counts as fixed; 0 if it never was flaky.
+        flips: Single failing runs of the default branch between passing ones, on code that is
+            not known to be the same; each counts half. 0 of a test that is proved to be flaky.
         first_at: When it was first seen in the time looked at.
     """
 
@@ -69,6 +73,7 @@ class TestHealth(msgspec.Struct, frozen=True, kw_only=True):
     flaky_high: float | None = None
     passes_since: int = 0
     passes_needed: int = 0
+    flips: int = 0
     first_at: datetime
 
 
@@ -150,7 +155,8 @@ def health(store: EventReader, query: EventQuery, *, now: datetime) -> list[Test
             test=one.test, params=one.params, project=one.project, state=state, runs=runs,
             flaky_probability=chance.mean if chance else None,
             flaky_low=chance.low if chance else None, flaky_high=chance.high if chance else None,
-            passes_since=about.passes_since, passes_needed=about.needed, first_at=first,
+            passes_since=about.passes_since, passes_needed=about.needed,
+            flips=about.flips, first_at=first,
         ))  # fmt: skip
     found.sort(key=lambda one: (STATES.index(one.state), -(one.flaky_low or 0), one.test))
     return found
@@ -166,12 +172,15 @@ def flakiness(store: EventReader, query: EventQuery, *, now: datetime) -> dict[C
     """What is known about every test that both passed and failed."""
     mixed = mixed_tests(store, query)
     turned = _histories(store, query, mixed)
+    main = default_branches(store, query)
+    branch = branches_of(store, (run.session for runs in turned.values() for run in runs))
     found: dict[Case, Flakiness] = {}
     for key, groups in by_code(store, query, mixed, now=now):
         row = verdict(key, groups)
         passed = sum(group.passed for group in groups)
         history = turned.get(key, [])
-        flipped = flips([run.passed for run in history])
+        trunk = main.get(key.project)
+        flipped = flips([run.passed for run in history if branch.get(run.session) == trunk])
         if row is None:
             found[key] = Flakiness(attempts=passed, flips=flipped)
             continue
@@ -205,7 +214,7 @@ def _verdicts(rollups: Sequence[Rollup]) -> dict[str, Ended]:
         if passed or rollup.key[4] in _BAD:
             before = verdicts.get(session)
             clean = passed and (before is None or before.clean)
-            verdicts[session] = Ended(rollup.last_at, passed, clean)
+            verdicts[session] = Ended(rollup.last_at, passed, clean, session)
     return verdicts
 
 

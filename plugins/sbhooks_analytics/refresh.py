@@ -57,30 +57,43 @@ def refresh(
         per_month: False alarms to expect at most in a month.
         progress: Told (steps done, steps in all).
     """
-
-    def told(done: int, parts: int) -> None:
-        if progress:
-            progress(done, parts + 3)
-
-    book = follow(store, home, name=name, progress=told)
-    found = clusters(book, names_before(home))
-    at = stamp(now)
-    tables: dict[str, Rows] = {}
-    steps: tuple[Callable[[], Mapping[str, Rows]], ...] = (
-        lambda: baseline_rows(baselines(store, EventQuery(), book), at),
-        lambda: dependency_rows(dependencies(book), at),
-        lambda: cluster_rows(found, at),
-        lambda: anomaly_rows(anomalies(store, EventQuery(), now=now, per_month=per_month).findings),
-    )
-    for done, step in enumerate(steps):
-        if progress:
-            progress(done, len(steps))
-        tables.update(step())
+    tables = dict(co_use(store, home, name=name, now=now, progress=progress))
+    if progress:
+        progress(1, 2)
+    found = anomalies(store, EventQuery(), now=now, per_month=per_month)
+    tables.update(anomaly_rows(found.findings))
     kept = isinstance(store, KeepsResults)
     if isinstance(store, KeepsResults):
         store.keep_results(tables)
-    _keep_names(home, found)
     return Refreshed(tables={name: len(rows) for name, rows in tables.items()}, kept=kept)
+
+
+def co_use(
+    store: EventReader,
+    home: Path,
+    *,
+    name: str,
+    now: datetime,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tables:
+    """What is used together, and how well: baselines, dependencies and clusters as rows.
+
+    Takes as long as what is new since the last time; arguments as of :func:`refresh`.
+    """
+
+    def told(done: int, parts: int) -> None:
+        if progress:
+            progress(done, parts + 1)
+
+    at = stamp(now)
+    book = follow(store, home, name=name, progress=told)
+    found = clusters(book, names_before(home))
+    _keep_names(home, found)
+    return {
+        **baseline_rows(baselines(store, EventQuery(), book), at),
+        **dependency_rows(dependencies(book), at),
+        **cluster_rows(found, at),
+    }
 
 
 def names_before(home: Path) -> dict[str, list[str]]:
@@ -173,5 +186,5 @@ def anomaly_rows(findings: Sequence[Finding]) -> Tables:
 
 
 def stamp(at: datetime) -> str:
-    """A time as all tables write it, so that texts compare as times do."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+    """A time in UTC as all tables write it, so that texts compare as times do."""
+    return at.isoformat(timespec="microseconds")  # strftime does not fill up years before 1000

@@ -23,7 +23,9 @@ def skill_findings(query: InsightQuery, store: EventReader) -> Iterator[Insight]
     """Answer a query about skills, or about tests and skills."""
     if query.wants(ChangePoint):
         events = msgspec.structs.replace(events_of(query, WINDOW), tests=query.tests)
-        yield from map(_change, changes(store, events, now=query.now).changes[: query.limit])
+        every = changes(store, events, now=query.now).changes
+        open_ones = [one for one in every if one.triage in {"new", "confirmed"}]
+        yield from map(_change, open_ones[: query.limit])
     if query.tests:
         return
     if query.wants(Trend):

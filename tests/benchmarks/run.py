@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import analytics
 import ci_wrapper
 import command_line
 import emit
@@ -31,6 +32,7 @@ GROUPS = {
     "ci_wrapper": ci_wrapper.measure,
     "storage": storage.measure,
     "activity": questions.measure,
+    "analytics": analytics.measure,
     "experiments": experiments.measure,
     "regressions": regressions.measure,
     "ingest": ingest.measure,

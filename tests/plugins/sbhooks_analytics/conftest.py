@@ -45,6 +45,7 @@ def record(store: MemoryEventStore) -> RunMaker:
         *,
         code: str | None = None,
         commit: str = "c1",
+        branch: str | None = "main",
         project: str = "acme",
         ended: bool = True,
         **end: Any,
@@ -52,7 +53,7 @@ def record(store: MemoryEventStore) -> RunMaker:
         session = f"session-{len(made):04d}"
         line = Timeline(session, start=NOON + timedelta(hours=len(made)))
         made.append(session)
-        events: list[Event] = [line.start(project=project, vcs=Vcs(commit=commit, branch="main"))]
+        events: list[Event] = [line.start(project=project, vcs=Vcs(commit=commit, branch=branch))]
         for name, attempts in tests.items():
             test, _, params = name.partition("[")
             for number, letter in enumerate(attempts, start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,20 @@ def test_the_same_series_gets_the_same_answer_and_only_its_newest_part_counts() 
     (one,) = changes_of(values)
     assert one.place == 2_500
     assert changes_of(values) == [one]
+
+
+@pytest.mark.parametrize("long", [2, 4, 8, 12])
+def test_points_that_are_short_or_long_and_nothing_between_rarely_have_one(long: int) -> None:
+    """Tests that wait now and then, or import something first, in a random order."""
+    rng = np.random.default_rng(35)
+    runs = np.concatenate([rng.normal(0, 0.2, 20 - long), rng.normal(3, 0.1, long)])
+    assert share_with_change(np.array([rng.permutation(runs) for _ in range(300)])) <= 0.03
+
+
+def test_no_p_value_is_smaller_than_the_orders_of_the_points_allow() -> None:
+    found = best_split(np.repeat([1.0, 2.0], 5), np.ones(10))
+    assert found is not None
+    assert found[1] >= 1 / comb(10, 5)
 
 
 @pytest.mark.parametrize(("phi", "bar"), [(0.0, 0.03), (0.3, 0.05)])

@@ -20,8 +20,11 @@ from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.histories import history_of
 from sbhooks.testing.memory import MemoryEventStore
+from sbhooks_analytics.attempts import slow
 from sbhooks_analytics.calibrate import calibrate
+from sbhooks_analytics.change_triage import judgement
 from sbhooks_analytics.changes import changes
+from sbhooks_analytics.newly_slow import newly_slow, with_changes
 
 DAY = timedelta(days=1)
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -58,6 +61,36 @@ def test_a_slow_down_is_found_with_what_lies_between(store: MemoryEventStore) ->
     assert one.ratio_low is not None and one.ratio_high is not None
     assert 3.5 < one.ratio_low < one.ratio < one.ratio_high < 4.5
     assert found.series == 2
+
+
+def test_what_comes_and_goes_is_not_what_changed(store: MemoryEventStore) -> None:
+    """Options of single runs lie beside a change without having to do with it."""
+    for number in range(20):
+        line = Timeline(f"run-{number:03d}", start=NOON + timedelta(hours=number))
+        new = number >= 10
+        options = {"seed": number, "args": "-x" if number % 3 == 0 else "-q"}
+        facts = {"cache": "cold"} if new else {}
+        passed = line.passed("t.py::t", setup_s=None, teardown_s=None)
+        store.append([
+            line.start(vcs=Vcs(commit=("b" if new else "a") * 40), attributes=options | facts),
+            msgspec.structs.replace(passed, call_s=(0.5 if new else 0.1) + number % 4 / 100),
+        ])  # fmt: skip
+    (one,) = changes(store, EventQuery(), now=NOON + DAY).changes
+    assert (one.commit_before, one.commit_after) == ("a" * 40, "b" * 40)
+    assert one.changed == ["cache: nothing → cold"]
+
+
+def test_runs_in_workers_side_by_side_are_another_series(store: MemoryEventStore) -> None:
+    """Half a day of slow runs with xdist between plain ones is no change of the test."""
+    for number in range(36):
+        beside = 12 <= number < 24
+        line = Timeline(f"run-{number:03d}", start=NOON + timedelta(hours=number))
+        passed = line.passed("t.py::t", setup_s=None, teardown_s=None)
+        seconds = (0.6 if beside else 0.1) + number % 4 / 100
+        worker = "gw0" if beside else None
+        store.append([line.start(), msgspec.structs.replace(passed, call_s=seconds, worker=worker)])
+    found = changes(store, EventQuery(), now=NOON + 2 * DAY)
+    assert (found.changes, found.series) == ([], 1)
 
 
 def test_failed_attempts_and_small_changes_are_none(store: MemoryEventStore) -> None:
@@ -142,3 +175,78 @@ def test_the_commands_show_and_print_it(home: Path, capsys: pytest.CaptureFixtur
     told = capsys.readouterr()
     assert "shuffled" in told.out and "zscore" in told.out
     assert all(len(line) <= 80 for line in told.out.split("\n"))
+
+
+@pytest.fixture
+def slowed(home: Path) -> None:
+    """A test that became four times as slow with a commit, in the configured store."""
+    with Runtime.start(load_config()) as runtime:
+        runtime.store.append(runs([0.1] * 8 + [0.4] * 8, start=utc_now() - DAY * 2))
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("slowed")
+def test_what_is_said_about_a_change_stays_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    (one,) = told(capsys, "changes")["changes"]
+    assert (one["triage"], one["notes"]) == ("new", [])
+    name = one["id"]
+    assert told(capsys, "changes", "confirm", name[:4], "--note", "seen")["triage"] == "confirmed"
+    assert told(capsys, "changes", "comment", name, "asked ann")["triage"] == "confirmed"
+    assert told(capsys, "changes", "reject", name)["triage"] == "rejected"
+    (one,) = told(capsys, "changes", "list")["changes"]
+    assert (one["id"], one["triage"], one["notes"]) == (name, "rejected", ["seen", "asked ann"])
+    assert main(["changes"]) == 0
+    assert "1 more change rejected or fixed: --all shows them" in capsys.readouterr().out
+    assert main(["changes", "--all"]) == 0
+    shown = capsys.readouterr().out
+    assert f"rejected, id {name}" in shown and "asked ann" in shown
+    with Runtime.start(load_config()) as runtime:
+        query = InsightQuery(now=utc_now(), kinds=("change-point",))
+        assert list(runtime.insights(query)) == []
+    assert told(capsys, "changes", "reopen", name)["triage"] == "new"
+    assert main(["changes", "confirm", "zz"]) == 2
+    assert "no change 'zz'. List them with: sbhooks changes" in capsys.readouterr().err
+
+
+def test_a_judgement_stays_when_more_data_move_the_change(store: MemoryEventStore) -> None:
+    """What was judged is the new level; its first point is only known up to a few."""
+    store.append(runs([0.1] * 8 + [0.4] * 8))
+    (one,) = changes(store, EventQuery(), now=NOON + DAY).changes
+    moved = msgspec.structs.replace(one, at=one.at + timedelta(hours=2))
+    store.append([judgement(moved, "confirmed", "a known cause")])
+    elsewhere = msgspec.structs.replace(one, at=one.at + timedelta(hours=5), id="other")
+    store.append([judgement(elsewhere, "rejected", None)])
+    (again,) = changes(store, EventQuery(), now=NOON + DAY).changes
+    assert (again.id, again.triage, again.notes) == (one.id, "confirmed", ["a known cause"])
+
+
+def test_a_test_that_became_slower_is_newly_slow_until_it_is_not(store: MemoryEventStore) -> None:
+    store.append(runs([0.1] * 8 + [0.4] * 8))
+    now = NOON + DAY
+    (one,) = newly_slow(store, EventQuery(), now=now, limit=9).tests
+    assert one.test == "t.py::slow"
+    assert one.slower_since is not None and one.slower_since > NOON + timedelta(hours=8)
+    assert (one.slower_from_s, one.slower_to_s) == pytest.approx((0.1, 0.4), rel=0.1)
+    assert (one.slower_after_commit, one.slower_with_commit) == ("a" * 40, "b" * 40)
+    every = with_changes(store, EventQuery(), slow(store, EventQuery(), limit=9), now=now)
+    assert [row.slower_since for row in every.tests] == [None, one.slower_since]
+    store.append(runs([0.1] * 10, start=now, slow_from=0))
+    assert newly_slow(store, EventQuery(), now=now + DAY, limit=9).tests == []
+
+
+@pytest.mark.usefixtures("slowed")
+def test_slow_tests_say_what_became_slower(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tests", "slow"]) == 0
+    shown = capsys.readouterr().out
+    assert " × since " in shown
+    assert all(len(line) <= 80 for line in shown.split("\n"))
+    assert [row["test"] for row in told(capsys, "tests", "slow", "--new")["tests"]] == [
+        "t.py::slow"
+    ]
+    assert main(["tests", "slow", "--new", "--project", "nobody"]) == 0
+    assert capsys.readouterr().out == "No test has become slower.\n"

@@ -22,11 +22,18 @@ from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.attempts import Case
+from sbhooks_analytics.branches import default_branches
 from sbhooks_analytics.cost import cost
 from sbhooks_analytics.dependence import why
 from sbhooks_analytics.failures import incidents
 from sbhooks_analytics.health import counted, health
-from sbhooks_analytics.posterior import flips, passes_needed, posterior
+from sbhooks_analytics.posterior import (
+    PRIOR_FAILED,
+    PRIOR_PASSED,
+    flips,
+    passes_needed,
+    posterior,
+)
 from sbhooks_analytics.selection import select
 
 LATER = NOON + timedelta(days=30)
@@ -103,6 +110,42 @@ def test_intervals_hold_what_they_say_when_the_prior_is_true() -> None:
 def test_single_failing_runs_are_flips() -> None:
     assert flips([True, False, True, True, False, False, True]) == 1
     assert flips([]) == flips([False]) == 0
+
+
+@pytest.mark.parametrize(
+    ("branches", "flipped"),
+    [
+        (("main", "main", "main"), 1),
+        (("main", "topic", "main"), 0),  # a change under review may fail for a reason
+        (("topic", "topic", "topic"), 0),
+        (("release", "release", "release"), 0),
+        ((None, None, None), 0),
+    ],
+)
+def test_flips_count_on_the_default_branch_only(
+    store: MemoryEventStore, record: RunMaker, branches: tuple[str | None, ...], flipped: int
+) -> None:
+    for number, (letter, branch) in enumerate(zip("pfp", branches, strict=True)):
+        record({"t": letter}, code=f"A{number}", branch=branch)
+    for number in range(4):
+        record({"t": "p"}, code=f"B{number}", branch="main")
+    (one,) = health(store, EventQuery(), now=LATER)
+    assert one.flips == flipped
+    assert one.flaky_probability is not None
+    assert (one.flaky_probability > PRIOR_FAILED / (PRIOR_FAILED + PRIOR_PASSED)) == bool(flipped)
+
+
+def test_the_default_branch_goes_by_its_name_then_by_its_runs(
+    store: MemoryEventStore, record: RunMaker
+) -> None:
+    for project, names in {
+        "named": ["topic", "topic", "master", "develop"], "own": ["a", "trunk-2", "trunk-2"],
+        "none": [None],
+    }.items():  # fmt: skip
+        for branch in names:
+            record({"t": "p"}, project=project, branch=branch)
+    found = default_branches(store, EventQuery())
+    assert found == {"named": "master", "own": "trunk-2", "none": None}
 
 
 def test_one_cause_is_one_incident(store: MemoryEventStore) -> None:

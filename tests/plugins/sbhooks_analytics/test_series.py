@@ -26,14 +26,26 @@ def put(store: MemoryEventStore, days: dict[int, tuple[int, int]], skill: str = 
     store.append(history_of([(MONDAY + DAY * d, *n) for d, n in days.items()], skill=skill))
 
 
-def test_a_day_without_invocations_is_a_gap_and_today_is_left_out(store: MemoryEventStore) -> None:
-    """B17: today's part of a day read as a loss of 97 %."""
+def test_b17_a_day_without_invocations_is_a_gap_and_today_is_left_out(
+    store: MemoryEventStore,
+) -> None:
+    """Today's part of a day read as a loss of 97 %."""
     put(store, {0: (3, 1), 2: (2, 0), 3: (1, 0)})
     now = MONDAY + DAY * 3 + timedelta(hours=2)
     series = series_of(store, EventQuery(), "mypy", metric="completion_rate", period="day", now=now)
     assert series.starts == [MONDAY, MONDAY + DAY, MONDAY + DAY * 2]
     assert series.values == [0.75, None, 1.0]
     assert series.n == [4, 0, 2]
+
+
+def test_b17_a_part_of_a_day_is_no_day_at_either_end(store: MemoryEventStore) -> None:
+    """What was asked for begins and ends within days; a day counts as a whole or not at all."""
+    put(store, {0: (4, 0), 1: (3, 1), 2: (2, 2)})
+    query = EventQuery(since=MONDAY + DAY / 2, until=MONDAY + DAY * 2 + timedelta(minutes=1))
+    series = series_of(
+        store, query, "mypy", metric="invocations", period="day", now=MONDAY + DAY * 9
+    )
+    assert (series.starts, series.values) == ([MONDAY, MONDAY + DAY], [4.0, 4.0])
 
 
 def test_a_day_without_invocations_is_none_of_them_only_when_something_was_recorded(

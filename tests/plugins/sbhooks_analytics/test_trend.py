@@ -77,7 +77,7 @@ def test_gaps_keep_their_place_in_time() -> None:
     assert slope.slope == pytest.approx(1.0)
 
 
-def test_days_with_few_runs_say_less() -> None:
+def test_b17_days_with_few_runs_say_less() -> None:
     """B17: each day weighed the same, whatever its number of runs."""
     values = np.full(30, 0.9)
     values += np.random.default_rng(2).normal(0, 0.005, 30)
