@@ -31,7 +31,9 @@ from sbhooks import __version__, segments, status
 from sbhooks.events import utc_now
 from sbhooks.metrics import Metric as PluginMetric
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
+from sbhooks_server.detected import Detected
 from sbhooks_server.site import Site
+from sbhooks_server.vitals import vitals
 
 MOST_SKILLS = 100  #: Skills with series of their own.
 MOST_PHASES = 20
@@ -88,6 +90,7 @@ class Exposition(Collector):
     def __init__(self, site: Site) -> None:
         self._site = site
         self._kept: tuple[int, list[Metric]] = (-1, [])
+        self._detected = Detected(site.runtime)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric.
@@ -120,12 +123,8 @@ class Exposition(Collector):
         size = status.store_size(site.runtime.config)
         if size is not None:
             yield _gauge("sbhooks_db_size_bytes", "Size of the local database.", size)
-        rejected = CounterMetricFamily(
-            "sbhooks_ingest_rejected", "Events or requests that were not taken.", labels=["reason"]
-        )
-        for reason, number in sorted(site.rejected.items()):
-            rejected.add_metric([reason], number)
-        yield rejected
+        yield from vitals(site)
+        yield self._detected.counted()
         yield from self._plugins()
         info = GaugeMetricFamily(
             "sbhooks_build_info", "Version at work; always 1.", labels=["version"]

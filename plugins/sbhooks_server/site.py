@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from threading import Lock
+from time import time
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar.connection import ASGIConnection
@@ -48,6 +49,7 @@ class Site:
     Attributes:
         rejected: Reason → events or requests that were not taken in.
         findings: What plugins found last.
+        started_at: When it was made, in seconds since 1970.
     """
 
     def __init__(self, runtime: Runtime, policy: Policy) -> None:
@@ -57,6 +59,7 @@ class Site:
         self.audit = AuditLog(runtime.config.home)
         self.rejected: Counter[str] = Counter()
         self.findings = Findings()
+        self.started_at = time()
 
     @cached_property
     def keeper(self) -> Keeper:
