@@ -31,7 +31,6 @@ from sbhooks import __version__, segments, status
 from sbhooks.events import utc_now
 from sbhooks.metrics import Metric as PluginMetric
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
-from sbhooks_server.detected import Detected
 from sbhooks_server.site import Site
 from sbhooks_server.vitals import vitals
 
@@ -90,7 +89,6 @@ class Exposition(Collector):
     def __init__(self, site: Site) -> None:
         self._site = site
         self._kept: tuple[int, list[Metric]] = (-1, [])
-        self._detected = Detected(site.runtime)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric.
@@ -124,7 +122,7 @@ class Exposition(Collector):
         if size is not None:
             yield _gauge("sbhooks_db_size_bytes", "Size of the local database.", size)
         yield from vitals(site)
-        yield self._detected.counted()
+        yield site.detected.counted()
         yield from self._plugins()
         info = GaugeMetricFamily(
             "sbhooks_build_info", "Version at work; always 1.", labels=["version"]

@@ -20,6 +20,7 @@ from sbhooks_server.keeper import Keeper
 from sbhooks_server.tokens import TokenFile
 
 if TYPE_CHECKING:
+    from sbhooks_server.detected import Detected
     from sbhooks_server.exposition import Exposition
 
 
@@ -70,6 +71,13 @@ class Site:
     def hub(self) -> Hub:
         """Tells listeners what has been stored."""
         return Hub(self.runtime)
+
+    @cached_property
+    def detected(self) -> Detected:
+        """Counts anomalies."""
+        from sbhooks_server.detected import Detected
+
+        return Detected(self.runtime)
 
     @cached_property
     def exposition(self) -> Exposition:

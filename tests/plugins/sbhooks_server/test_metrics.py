@@ -21,10 +21,9 @@ from sbhooks import problems
 from sbhooks.emitter import Emitter
 from sbhooks.events import Outcome, utc_now
 from sbhooks.hookspecs import hookimpl
-from sbhooks.insights import Anomaly
 from sbhooks.metrics import Metric, Sample
 from sbhooks.testing.factories import Timeline
-from sbhooks_server import detected, exposition
+from sbhooks_server import exposition
 
 Serve = Callable[..., Any]
 Labels = tuple[tuple[str, str], ...]
@@ -149,48 +148,6 @@ def test_it_says_how_the_server_itself_fares(serving: Serve, home: Path) -> None
     told = scraped(server)
     assert (told["sbhooks_lost_events"][()], told["sbhooks_spool_aside_events"][()]) == (3, 2)
     assert told["sbhooks_health"][(("check", "plugins"),)] == 0
-
-
-def test_anomalies_are_counted_and_never_go_back(
-    serving: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-    found = [("drop", "lint"), ("drop", "lint"), ("spike", "build")]
-
-    class Finder:
-        @hookimpl
-        def sbhooks_insights(self, query: Any, store: Any) -> list[Anomaly]:
-            asked.append(query)
-            return (
-                [anomaly(type_, skill) for type_, skill in found]
-                if "anomaly" in query.kinds
-                else []
-            )
-
-    server = serving()
-    server.runtime.hooks.register(Finder(), "finder")
-    assert "anomalies_detected_total" not in scraped(server)
-    fill(server)
-    monkeypatch.setattr(detected, "monotonic", lambda: 1e9)  # long after
-    drops = (("anomaly_type", "drop"), ("skill_name", "lint"))
-    spikes = (("anomaly_type", "spike"), ("skill_name", "build"))
-    assert scraped(server)["anomalies_detected_total"] == {drops: 2, spikes: 1}
-    before = len(asked)
-    del found[1:]
-    scraped(server)
-    assert len(asked) == before  # nothing was stored meanwhile
-    fill(server)
-    monkeypatch.setattr(detected, "monotonic", lambda: 2e9)
-    assert scraped(server)["anomalies_detected_total"] == {drops: 2, spikes: 1}
-    assert len(asked) == before + 1
-
-
-def anomaly(type_: str, skill: str) -> Anomaly:
-    return Anomaly(
-        subject=skill, summary="Unusual.", score=0.5, n=9, method="by hand", id=f"{type_}-{skill}",
-        metric="duration", type=type_, expected=1.0, expected_low=0.5, expected_high=2.0,
-        observed=9.0, p_value=0.001, started_at=utc_now(),
-    )  # fmt: skip
 
 
 def test_failing_plugins_are_named(serving: Serve) -> None:
