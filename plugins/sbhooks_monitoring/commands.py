@@ -92,22 +92,19 @@ def monitoring_export(folder: Path, *, force: bool, as_json: bool, **options: An
 
     place = Place(**{**options, "targets": tuple(options["targets"])})
     found = export(folder, place, force=force)
-    show(found, lambda out: _draw_export(out, found), as_json=as_json)
+    show(found, lambda out: _draw_export(out, found, folder), as_json=as_json)
 
 
-def _draw_export(out: Output, found: Exported) -> None:
+def _draw_export(out: Output, found: Exported, folder: Path) -> None:
     from sbhooks.wording import count
 
     written = [one for one in found.files if one.state != "same"]
     out.line(
         f"{count(found.alerts, 'alert')} with runbooks and tests, "
         f"{count(found.dashboards, 'dashboard')}, and configurations to begin with: "
-        f"{count(len(written), 'file')} written to {found.folder}"
+        f"{count(len(written), 'file')} written."
     )
-    out.line(f"Next: {found.folder}/README.md says what goes where")
-    out.line(
-        f"To see it at once: prometheus --config.file {found.folder}/prometheus/prometheus.yml"
-    )
+    out.line(f"What goes where: {folder / 'README.md'}")
 
 
 @monitoring.command("alerts")

@@ -15,7 +15,7 @@ _PROMETHEUS = """\
 A Prometheus that reads sbhooks, or what to add to one that there is: the lines of rule_files and
 scrape_configs, and the files of rules beside this one.
 Run: promtool check config prometheus.yml"""
-_TOKEN = """
+_CREDENTIALS = """
 The file holds a token with the scope "read", and nothing else. Make one on the server:
 sbhooks token create prometheus --scope read"""
 _ALERTMANAGER = """\
@@ -66,7 +66,7 @@ def prometheus(place: Place) -> str:
         "alerting": {"alertmanagers": [{"static_configs": _static([place.alertmanager])}]},
         "scrape_configs": [scrape],
     }
-    return yaml.dump(document, comment=_PROMETHEUS + (_TOKEN if place.token_file else ""))
+    return yaml.dump(document, comment=_PROMETHEUS + (_CREDENTIALS if place.token_file else ""))
 
 
 def alertmanager() -> str:

@@ -46,7 +46,7 @@ def page(alert: Alert, group: Group) -> str:
         _listed(alert.act),
         *(["## When to change it", alert.tune] if alert.tune else []),
         "## The rule",
-        f"```promql\n{alert.expression}\n```",
+        f"```text\n{alert.expression}\n```",
         "[All alerts](README.md)",
     ]
     return "\n\n".join(parts) + "\n"

@@ -1,8 +1,8 @@
 """Writes plain data as YAML that people like to read.
 
-Only what rules and configurations need: mappings with plain keys, lists, texts, numbers, truth
-values. Texts are written as JSON strings, which YAML understands, where they could be anything
-else; several lines as a block.
+Only what rules and configurations need: mappings, lists, texts, numbers, truth values. Texts that
+YAML could take for something else are quoted, if need be as JSON strings, which YAML understands;
+several lines are written as a block.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_/]|[A-Za-z]|\d+[smhd]")
+_QUOTABLE = re.compile(r"[ -&(-~]*\"[ -&(-~]*")  # has double quotes, and no single ones
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
@@ -64,4 +65,6 @@ def _has_lines(value: Any) -> bool:
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
+    if isinstance(value, str) and _QUOTABLE.fullmatch(value):
+        return f"'{value}'"
     return json.dumps(value, ensure_ascii=False)
