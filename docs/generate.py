@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from _build import cli, errors, events, hooks, insights, schema, settings, spool
+
 from sbhooks_monitoring import catalog, runbooks
 
 REFERENCE = Path(__file__).parent / "reference"
