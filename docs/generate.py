@@ -1,6 +1,7 @@
 """Writes the reference pages from the code; with ``--check`` only says whether they are fresh.
 
-A page is a function that returns Markdown. What a page says is read from docstrings,
+A page is a function that returns Markdown. The runbooks beside the reference are written from the
+alerts. What a page says is read from docstrings,
 ``#:`` comments, types and parsers, never from a second list that could fall behind.
 """
 
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from _build import cli, errors, events, hooks, insights, schema, settings, spool
+
+from sbhooks_monitoring import catalog, runbooks
 
 REFERENCE = Path(__file__).parent / "reference"
 PAGES: dict[str, Callable[[], str]] = {
@@ -35,9 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail on a stale page")
-    parser.add_argument("--into", type=Path, default=REFERENCE, help="folder of the pages")
+    parser.add_argument(
+        "--into", type=Path, default=REFERENCE,
+        help="folder of the pages; the runbooks go into a folder beside it",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
-    pages = {options.into / name: NOTE + page().rstrip() + "\n" for name, page in PAGES.items()}
+    texts = {options.into / name: page() for name, page in PAGES.items()}
+    for name, text in runbooks.pages(catalog.groups()).items():
+        texts[options.into.parent / "runbooks" / name] = text
+    pages = {path: NOTE + text.rstrip() + "\n" for path, text in texts.items()}
     stale = [path for path, text in pages.items() if _read(path) != text]
     if options.check:
         for path in stale:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sbhooks.events import Event
     from sbhooks.insights import Insight, InsightQuery
+    from sbhooks.metrics import Metric
     from sbhooks.store import EventReader
 
 
@@ -45,3 +46,11 @@ def sbhooks_insights(query: InsightQuery, store: EventReader) -> Iterable[Insigh
     from sbhooks_experiments.findings import findings
 
     return findings(query, store)
+
+
+@hookimpl
+def sbhooks_metrics(store: EventReader) -> Iterable[Metric]:
+    """Whether running experiments are healthy, and how many units they have."""
+    from sbhooks_experiments.monitored import monitored
+
+    return monitored(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
@@ -53,6 +54,7 @@ def create_app(runtime: Runtime, policy: Policy | None = None) -> Guard:
         finally:
             await site.keeper.stop()
             await site.hub.stop()
+            await asyncio.to_thread(site.detected.stop)
 
     litestar = Litestar(
         route_handlers=[

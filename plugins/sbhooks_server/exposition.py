@@ -32,6 +32,7 @@ from sbhooks.events import utc_now
 from sbhooks.metrics import Metric as PluginMetric
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
 from sbhooks_server.site import Site
+from sbhooks_server.vitals import vitals
 
 MOST_SKILLS = 100  #: Skills with series of their own.
 MOST_PHASES = 20
@@ -120,12 +121,8 @@ class Exposition(Collector):
         size = status.store_size(site.runtime.config)
         if size is not None:
             yield _gauge("sbhooks_db_size_bytes", "Size of the local database.", size)
-        rejected = CounterMetricFamily(
-            "sbhooks_ingest_rejected", "Events or requests that were not taken.", labels=["reason"]
-        )
-        for reason, number in sorted(site.rejected.items()):
-            rejected.add_metric([reason], number)
-        yield rejected
+        yield from vitals(site)
+        yield site.detected.counted()
         yield from self._plugins()
         info = GaugeMetricFamily(
             "sbhooks_build_info", "Version at work; always 1.", labels=["version"]

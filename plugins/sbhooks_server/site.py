@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from threading import Lock
+from time import time
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar.connection import ASGIConnection
@@ -19,6 +20,7 @@ from sbhooks_server.keeper import Keeper
 from sbhooks_server.tokens import TokenFile
 
 if TYPE_CHECKING:
+    from sbhooks_server.detected import Detected
     from sbhooks_server.exposition import Exposition
 
 
@@ -48,6 +50,7 @@ class Site:
     Attributes:
         rejected: Reason → events or requests that were not taken in.
         findings: What plugins found last.
+        started_at: When it was made, in seconds since 1970.
     """
 
     def __init__(self, runtime: Runtime, policy: Policy) -> None:
@@ -57,6 +60,7 @@ class Site:
         self.audit = AuditLog(runtime.config.home)
         self.rejected: Counter[str] = Counter()
         self.findings = Findings()
+        self.started_at = time()
 
     @cached_property
     def keeper(self) -> Keeper:
@@ -67,6 +71,13 @@ class Site:
     def hub(self) -> Hub:
         """Tells listeners what has been stored."""
         return Hub(self.runtime)
+
+    @cached_property
+    def detected(self) -> Detected:
+        """Counts anomalies."""
+        from sbhooks_server.detected import Detected
+
+        return Detected(self.runtime)
 
     @cached_property
     def exposition(self) -> Exposition:

@@ -97,6 +97,7 @@ class Database:
         self.path = path
         self._mode = mode
         self.refusal = refusal
+        self.busy = 0  #: How often somebody gave up waiting for another process.
         self._timeout_s = timeout_s
         self._idle: list[sqlite3.Connection] = []
         self._pid = os.getpid()
@@ -162,7 +163,8 @@ class Database:
             connection = connect(self.path, self._mode, timeout_s=self._timeout_s)
         try:
             yield connection
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            self.busy += primary_code(error) == sqlite3.SQLITE_BUSY
             connection.close()  # whatever state it is in, nobody uses it again
             raise
         if self._closed:

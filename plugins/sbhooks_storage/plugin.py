@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sbhooks.checks import Check
     from sbhooks.config import Config
     from sbhooks.events import Codec
-    from sbhooks.store import EventStore
+    from sbhooks.metrics import Metric
+    from sbhooks.store import EventReader, EventStore
 
 REQUIRES = {"sqlite_utils": "sbhooks[sqlite]"}
 
@@ -41,6 +42,14 @@ def sbhooks_deployment_checks(config: Config) -> Iterable[Check]:
     from sbhooks_storage.deployment import check_database
 
     return check_database(database_path(config.store, config.home))
+
+
+@hookimpl
+def sbhooks_metrics(store: EventReader) -> Iterable[Metric]:
+    """Say which schema the database has, and how often it was locked."""
+    from sbhooks_storage.figures import figures
+
+    return figures(store)
 
 
 @hookimpl

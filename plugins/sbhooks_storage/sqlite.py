@@ -48,6 +48,17 @@ class SqliteEventStore:
         return self._database.path
 
     @property
+    def busy(self) -> int:
+        """How often this process gave up waiting for another one that writes."""
+        return self._database.busy
+
+    @property
+    def version(self) -> int:
+        """The version of the schema."""
+        with self._database.reading() as connection:
+            return version(connection)
+
+    @property
     def refusal(self) -> StoreError | None:
         """See :attr:`sbhooks.store.MayRefuse.refusal`."""
         return self._database.refusal

@@ -39,6 +39,11 @@ class TestExperiments(PluginContract):
         }  # fmt: skip
 
 
+class TestMonitoring(PluginContract):
+    name = "monitoring"
+    module = "sbhooks_monitoring.plugin"
+
+
 class TestServer(PluginContract):
     name = "server"
     module = "sbhooks_server.plugin"

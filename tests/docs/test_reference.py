@@ -37,9 +37,14 @@ def test_every_page_says_what_the_code_says() -> None:
 
 
 def test_a_stale_page_is_found_and_named(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "docs" / "generate.py"), "--into", str(tmp_path)]
+    command = [
+        sys.executable,
+        str(ROOT / "docs" / "generate.py"),
+        "--into",
+        str(tmp_path / "reference"),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    page = tmp_path / "hooks.md"
+    page = tmp_path / "reference" / "hooks.md"
     page.write_text(page.read_text(encoding="utf-8").replace("event", "incident"))
     done = subprocess.run(
         [*command, "--check"], capture_output=True, text=True, check=False, timeout=120

@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from sbhooks import problems
 from sbhooks.emitter import Emitter
 from sbhooks.events import Outcome, utc_now
 from sbhooks.hookspecs import hookimpl
@@ -126,6 +127,28 @@ def test_it_counts_what_is_refused_who_listens_and_what_waits(serving: Serve, ho
         emitter.emit(Timeline(emitter.session, "cli").invocation())
     emitter.close()
     assert exposition._waiting(str(home)) in {0, 3}  # unless it was collected just now
+
+
+def test_it_says_how_the_server_itself_fares(serving: Serve, home: Path) -> None:
+    server = serving()
+    told = scraped(server)
+    healthy = {labels[0][1]: n for labels, n in told["sbhooks_health"].items()}
+    assert healthy == {"store": 1, "collecting": 1, "plugins": 1}
+    assert told["sbhooks_ingest_rejected_total"] == {
+        (("reason", reason),): 0 for reason in ("invalid", "unreadable", "unstorable")
+    }
+    assert told["sbhooks_disk_free_bytes"][()] > 0
+    assert 0 < told["process_start_time_seconds"][()] <= time.time()
+    assert told["sbhooks_migration_version"][()] >= 6
+    assert told["sbhooks_db_busy_total"][()] == 0
+    assert (told["sbhooks_lost_events"][()], told["sbhooks_spool_aside_events"][()]) == (0, 0)
+    problems.record(str(home), "spool", "the disk was full", lost=3)
+    (home / "spool" / "aside").mkdir(parents=True)
+    (home / "spool" / "aside" / "unknown.jsonl").write_text("{}\n{}\n")
+    server.runtime.hooks.plugins["storage"].status = "out"
+    told = scraped(server)
+    assert (told["sbhooks_lost_events"][()], told["sbhooks_spool_aside_events"][()]) == (3, 2)
+    assert told["sbhooks_health"][(("check", "plugins"),)] == 0
 
 
 def test_failing_plugins_are_named(serving: Serve) -> None:

@@ -1,0 +1,1 @@
+"""What ``sbhooks monitoring export`` writes: rules, dashboards and runbooks for a server."""
