@@ -9,13 +9,14 @@ OpenTelemetry's ``feature_flag.evaluation``: experiment = ``feature_flag.key``, 
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from sbhooks.events import Event, Name, Outcome, Seconds
 from sbhooks_experiments.plan import Plan
 
+SOURCE = "experiments"  #: Of events that no recorder of a tool writes.
 Stars = Annotated[float, msgspec.Meta(ge=1, le=5)]
 
 
@@ -48,6 +49,8 @@ class Exposure(Event, frozen=True, kw_only=True, tag="exposure"):
     variant: Name
     reason: str = "split"
 
+    people: ClassVar[tuple[str, ...]] = ("unit",)
+
 
 class ExperimentOutcome(Event, frozen=True, kw_only=True, tag="outcome"):
     """Something that a unit did under its variant has ended.
@@ -68,6 +71,8 @@ class ExperimentOutcome(Event, frozen=True, kw_only=True, tag="outcome"):
     duration_s: Seconds | None = None
     rating: Stars | None = None
 
+    people: ClassVar[tuple[str, ...]] = ("unit",)
+
 
 class ExperimentStop(Event, frozen=True, kw_only=True, tag="experiments-stop"):
     """An experiment has ended; nothing is recorded for it any more.
@@ -84,6 +89,21 @@ class ExperimentStop(Event, frozen=True, kw_only=True, tag="experiments-stop"):
 
 
 KINDS: tuple[type[Event], ...] = (ExperimentPlan, Exposure, ExperimentOutcome, ExperimentStop)
+
+
+def exposure(plan: Plan, unit: str, variant: str, reason: str, share: float) -> Exposure:
+    """The event of a unit that meets its variant; the session is still to be set."""
+    return Exposure(
+        source=SOURCE, session="-", experiment=plan.name, unit=unit, variant=variant,
+        reason=reason, attributes={"share": float(share), "plan": plan.digest[:12]},
+    )  # fmt: skip
+
+
+def written_down(plan: Plan) -> ExperimentPlan:
+    """The event of a plan, new or changed; the session is still to be set."""
+    return ExperimentPlan(
+        source=SOURCE, session="-", experiment=plan.name, plan=plan, hash=plan.digest
+    )
 
 
 def is_rating(value: float) -> bool:
