@@ -33,7 +33,7 @@ from sbhooks.wording import count, size
 
 if TYPE_CHECKING:
     from sbhooks.cli_options import CommandLine
-    from sbhooks.plugins import Plugin
+    from sbhooks.plugin import Plugin
 
 _BIG_SPOOL_BYTES = 256 << 20
 _SHOWN_PROBLEMS = 5

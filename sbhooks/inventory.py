@@ -14,7 +14,7 @@ from sbhooks.status import without_password
 
 if TYPE_CHECKING:
     from sbhooks.config import Config
-    from sbhooks.plugins import Plugin
+    from sbhooks.plugin import Plugin
 
 DEFAULT = "default"  #: Origin of what nobody has set.
 

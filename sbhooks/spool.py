@@ -31,14 +31,11 @@ import os
 from errno import EBADF, ESPIPE
 from os.path import dirname, join
 
+from sbhooks import descriptors
+from sbhooks.descriptors import System
 from sbhooks.folders import make_private
 from sbhooks.forks import abandon_in_child
 from sbhooks.ids import new_id
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None  # type: ignore[assignment]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,23 +48,8 @@ MAX_LINE_BYTES = 1 << 20  #: Longer lines are neither written nor read as events
 _MAX_SEGMENT_BYTES = 4 << 20
 _COPY_BYTES = 1 << 16
 _WILL_OFFSET = 0x5B_00C5  # nobody else's file stands exactly here: how we know our descriptor
-_HIGH_DESCRIPTOR = 900
 _END = b"\n"
 _HERE = os.SEEK_CUR
-
-
-class _Os:
-    """The system's own functions, bound at import.
-
-    Tools such as pyfakefs replace ``os`` and its functions in the name spaces of modules. A
-    descriptor from their ``open`` is a number that a real ``write`` must never see.
-    """
-
-    open, close, write, pread, pwrite = os.open, os.close, os.write, os.pread, os.pwrite
-    stat, lseek, ftruncate = os.stat, os.lseek, os.ftruncate
-    rename, unlink, chmod = os.rename, os.unlink, os.chmod
-    flock = None if fcntl is None else fcntl.flock
-    fcntl = None if fcntl is None else fcntl.fcntl
 
 
 class SpoolWriter:
@@ -129,9 +111,11 @@ class SpoolWriter:
             SpoolError: It could not be written (nothing of it was), or this is a fork.
         """
         if self._pid != self._getpid():
-            raise _error("this process is a fork of the one that records")
+            raise descriptors.error("this process is a fork of the one that records")
         if len(line) >= MAX_LINE_BYTES:
-            raise _error(f"an event of {len(line)} bytes is too long: nobody would read it")
+            raise descriptors.error(
+                f"an event of {len(line)} bytes is too long: nobody would read it"
+            )
         if self._busy:
             self._append_apart(line)
             return
@@ -170,7 +154,7 @@ class SpoolWriter:
             SpoolError: It could not be written, or this is a fork.
         """
         if self._pid != self._getpid():
-            raise _error("this process is a fork of the one that records")
+            raise descriptors.error("this process is a fork of the one that records")
         if len(line) >= SLOT_BYTES:
             line = b""
         self._slots[slot] = line
@@ -204,8 +188,8 @@ class SpoolWriter:
         except (OSError, ValueError) as error:
             raise self._failed("seal a segment of", error) from error
         finally:
-            _close_ours(*segment[:2])
-            _close_ours(*will)
+            descriptors.close_ours(*segment[:2])
+            descriptors.close_ours(*will)
 
     def leave(self, words: Sequence[bytes]) -> bool:
         """Close without sealing, with these lines in place of the will, which has its room.
@@ -228,7 +212,7 @@ class SpoolWriter:
         ours = (self._fd, self._identity), (self._will_fd, self._will_identity)
         self._forget()
         for fd, identity in ours:
-            _close_ours(fd, identity)
+            descriptors.close_ours(fd, identity)
         return True
 
     @property
@@ -250,7 +234,9 @@ class SpoolWriter:
 
     def _failed(self, what: str, error: OSError | ValueError) -> SpoolError | OSError:
         reason = getattr(error, "strerror", None) or error
-        return _error(f"cannot {what} the spool in {self._folder}: {reason}. Run: sbhooks doctor")
+        return descriptors.error(
+            f"cannot {what} the spool in {self._folder}: {reason}. Run: sbhooks doctor"
+        )
 
     def _is_ours(self) -> bool:
         """Whether the descriptor still is the segment: an appender's offset is its file's size."""
@@ -264,7 +250,7 @@ class SpoolWriter:
                 raise
             return False
         # Many a stranger's file stands at 0.
-        return self._size > 0 or _identity_of(self._fd) == self._identity
+        return self._size > 0 or descriptors.identity_of(self._fd) == self._identity
 
     def _append_apart(self, line: bytes) -> None:
         """Write a line while another is half written below us on the stack, in a signal handler.
@@ -280,7 +266,7 @@ class SpoolWriter:
     def _undo(self) -> None:
         """Take back a partial line, so that what follows is not glued to it."""
         try:
-            _Os.ftruncate(self._fd, self._size)
+            System.ftruncate(self._fd, self._size)
             self._lseek(self._fd, self._size, os.SEEK_SET)
         except OSError:
             self._size = -1  # not recognised any more: this segment ends with the torn line
@@ -296,21 +282,21 @@ class SpoolWriter:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
         fd = will_fd = -1
         try:
-            fd = _high(_create(path + ".new", flags | os.O_APPEND))
-            _lock(fd)
+            fd = descriptors.high(descriptors.create(path + ".new", flags | os.O_APPEND))
+            descriptors.lock(fd)
             # The will must exist before the segment does: a segment without one was closed.
-            will_fd = _high(_create(path + ".will", flags))
+            will_fd = descriptors.high(descriptors.create(path + ".will", flags))
             for slot, line in list(self._slots.items()):
                 _put(will_fd, slot, line)
-            _Os.lseek(will_fd, _WILL_OFFSET, os.SEEK_SET)
-            begun = fd, _identity_of(fd), path, will_fd, _identity_of(will_fd)
-            _Os.rename(path + ".new", path + ".open")
+            System.lseek(will_fd, _WILL_OFFSET, os.SEEK_SET)
+            begun = fd, descriptors.identity_of(fd), path, will_fd, descriptors.identity_of(will_fd)
+            System.rename(path + ".new", path + ".open")
         except BaseException:  # a signal handler may raise anything, here too
             for ending in (".new", ".will", ".open"):
-                _unlink(path + ending)
+                descriptors.unlink(path + ending)
             for descriptor in (fd, will_fd):
                 if descriptor >= 0:
-                    _Os.close(descriptor)
+                    System.close(descriptor)
             raise
         try:
             self.close()
@@ -318,91 +304,32 @@ class SpoolWriter:
             self._fd, self._identity, self._path, self._will_fd, self._will_identity = begun
 
     def _seal(self, fd: int, identity: tuple[int, int], path: str) -> None:
-        _unlink(path + ".will")
+        descriptors.unlink(path + ".will")
         try:
-            _Os.rename(path + ".open", path + ".seg")
+            System.rename(path + ".open", path + ".seg")
         except OSError:
             # Where only the renaming failed, it counts as complete as soon as its lock is gone.
-            if _identity_of(path + ".open") != identity == _identity_of(fd):
+            if descriptors.identity_of(path + ".open") != identity == descriptors.identity_of(fd):
                 self._write_again(fd, path)
 
     def _write_again(self, fd: int, path: str) -> None:
         """Save a segment that somebody deleted; its content is there while it is open."""
         make_private(self._folder)
-        copy = _create(path + ".new", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC)
+        copy = descriptors.create(
+            path + ".new", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        )
         try:
             position = 0
-            while data := _Os.pread(fd, _COPY_BYTES, position):
-                position += _Os.write(copy, data)
+            while data := System.pread(fd, _COPY_BYTES, position):
+                position += System.write(copy, data)
         finally:
-            _Os.close(copy)
-        _Os.rename(path + ".new", path + ".seg")
-
-
-def _error(what: str) -> SpoolError | OSError:
-    """The error to raise, loaded with the first one: hosts need none.
-
-    A host that is out of descriptors cannot load it, and gets the plain error.
-    """
-    try:
-        from sbhooks.errors import SpoolError
-    except Exception:  # noqa: BLE001 - what is wrong with imports is not the news
-        return OSError(what)
-    return SpoolError(what)
-
-
-def _lock(fd: int) -> None:
-    if _Os.flock is None:
-        raise _error("recording needs flock(2), which this system does not have")
-    _Os.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _high(fd: int) -> int:
-    """Move a descriptor out of the range that programs use and close wholesale."""
-    try:
-        limit = os.sysconf("SC_OPEN_MAX")
-        lowest = min(_HIGH_DESCRIPTOR, limit - 16) if limit > 0 else _HIGH_DESCRIPTOR
-        high: int = _Os.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(lowest, fd))
-    except (TypeError, OSError, ValueError):
-        return fd
-    _Os.close(fd)
-    return high
-
-
-def _identity_of(file: int | str) -> tuple[int, int]:
-    """What file a descriptor or path is; ``(0, 0)``, which is none, if there is none."""
-    try:
-        status = _Os.stat(file)
-    except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino
+            System.close(copy)
+        System.rename(path + ".new", path + ".seg")
 
 
 def _put(fd: int, slot: int, line: bytes) -> None:
     """Write a line into a slot, whole or not at all."""
     place = slot * SLOT_BYTES
-    if _Os.pwrite(fd, line + _END, place) <= len(line):
-        _Os.pwrite(fd, _END, place)  # half of it before the rest of an older line is no will
+    if System.pwrite(fd, line + _END, place) <= len(line):
+        System.pwrite(fd, _END, place)  # half of it before the rest of an older line is no will
         raise OSError("the disk is full")
-
-
-def _close_ours(fd: int, identity: tuple[int, int]) -> None:
-    """Close a descriptor, unless it has become somebody else's."""
-    if fd >= 0 and _identity_of(fd) == identity:
-        try:
-            _Os.close(fd)
-        except OSError:
-            pass
-
-
-def _create(path: str, flags: int) -> int:
-    fd = _Os.open(path, flags, 0o600)
-    _Os.chmod(path, 0o600)  # a host's umask may take our own rights away
-    return fd
-
-
-def _unlink(path: str) -> None:
-    try:
-        _Os.unlink(path)
-    except OSError:
-        pass

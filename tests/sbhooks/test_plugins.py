@@ -14,7 +14,8 @@ from sbhooks.config import Config
 from sbhooks.errors import PluginError, StoreError
 from sbhooks.events import BUILTIN_KINDS, Codec, Event, Invocation, Outcome, PhaseChange
 from sbhooks.insights import Insight, InsightQuery
-from sbhooks.plugins import Hooks, Plugin
+from sbhooks.plugin import Plugin
+from sbhooks.plugins import Hooks
 from sbhooks.testing.memory import MemoryEventStore
 
 EVENT = Invocation(source="test", session="s", skill="x", outcome=Outcome.SUCCESS)

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sbhooks import descriptors as low
 from sbhooks import segments as reading
-from sbhooks import spool
 from sbhooks.errors import SpoolError
 from sbhooks.segments import Segment, last_will, lines, remove, segments
 from sbhooks.spool import MAX_LINE_BYTES, SLOT_BYTES, SpoolWriter
@@ -279,7 +279,7 @@ class TestTrouble:
     def test_without_flock_there_is_a_clear_error(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(spool._Os, "flock", None)
+        monkeypatch.setattr(low.System, "flock", None)
         with pytest.raises(SpoolError, match=r"needs flock\(2\)"):
             SpoolWriter(str(home)).append(b"x")
         assert names(home) == []
@@ -586,7 +586,7 @@ class TestForks:
         size, writer._size = writer._size, 0  # the offset has moved on since the fork
         child = os.fork()
         if child == 0:
-            left = sum(spool._identity_of(each) != (0, 0) for each in (fd, will_fd))
+            left = sum(low.identity_of(each) != (0, 0) for each in (fd, will_fd))
             os._exit(left)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         writer._size = size

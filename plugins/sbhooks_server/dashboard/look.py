@@ -12,7 +12,7 @@ import msgspec
 from sbhooks import __version__, problems, status
 from sbhooks.events import SessionStart
 from sbhooks.insights import Insight, InsightQuery
-from sbhooks.plugins import Plugin
+from sbhooks.plugin import Plugin
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 from sbhooks_server import answers
 from sbhooks_server.answers import Run, Skill, Test
