@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,13 @@ settings.load_profile(os.environ.get("SBHOOKS_TEST_PROFILE", "repeatable"))
 
 #: Of these a program reads who runs it, where, and how; none may reach a test by accident.
 _FOREIGN = ("SBHOOKS_", "GIT", "CI", "BUILD_", "TRACEPARENT", "PYTEST_ADDOPTS")
+
+
+#: Whoever started us, such as nohup or make, may ignore these; the programs that tests start would
+#: inherit it, and not end when they are told to.
+for _number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
