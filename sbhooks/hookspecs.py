@@ -284,6 +284,12 @@ def sbhooks_commands(cli: click.Group) -> None:
     ``@click.pass_obj``, which hands over a ``CommandLine``. A name that is taken
     is refused.
 
+    A command that runs another one in its place should not make it wait for all of
+    this: where the first two words are the name of a plugin and ``run``, the module
+    ``sbhooks_run`` beside the plugin's own is asked first, if there is one. Its ``main``
+    gets the arguments after them and returns the exit status, or ``None`` to leave them
+    to the command itself.
+
     Args:
         cli: The root group; ``@cli.command()`` or ``cli.add_command(group)``.
     """

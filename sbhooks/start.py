@@ -1,9 +1,12 @@
 """Where the command ``sbhooks`` begins.
 
 ``sbhooks NAME run … COMMAND`` runs another command in its place and must cost it as little as
-possible, so it goes straight to the runner that the entry-point group ``sbhooks.runners`` has
-under that name. All else is for :mod:`sbhooks.cli`, which also answers what a runner leaves to
-it: help, and arguments that cannot be understood.
+possible. So it goes straight to the module ``sbhooks_run`` beside the module of the plugin NAME,
+and neither loads plugins nor builds a command line. All else is for :mod:`sbhooks.cli`, which
+also answers what such a module leaves to it: help, and arguments that cannot be understood.
+
+An entry-point group of its own would say the same, but pytest parses every line that any
+distribution declares, twice in each run; a convention costs nobody anything.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-RUNNERS = "sbhooks.runners"  #: Entry-point group; each takes what follows ``run``.
+GROUP = "sbhooks"  #: Entry-point group of plugins.
+RUNNER = "sbhooks_run"  #: Module beside a plugin's; its ``main`` takes what follows ``run``.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,12 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _runner(name: str) -> Callable[[Sequence[str]], int | None] | None:
+    """What runs a command in place of the plugin's own; ``None`` where it has no such module."""
+    from importlib import import_module
+
     from sbhooks import entries
 
-    for entry in entries.installed(RUNNERS).entries:
-        if entry.name == name:
+    for entry in entries.installed(GROUP).entries:
+        package = entry.value.partition(":")[0].rpartition(".")[0].strip()
+        if entry.name == name and package:
             try:
-                runner: Callable[[Sequence[str]], int | None] = entry.load()
+                runner: Callable[[Sequence[str]], int | None] = import_module(
+                    f"{package}.{RUNNER}"
+                ).main
             except Exception:  # noqa: BLE001 - the whole command line says what is wrong
                 return None
             return runner

@@ -14,7 +14,7 @@ Which run, attempt, commit and branch it is about, :mod:`sbhooks.ci` reads from 
 environment. Outside of any CI system the same commands work: the pipeline is then the
 project, and the run is the session.
 
-``wrapper`` is what runs in a job and imports the standard library only; everything else is
+``sbhooks_run`` is what runs in a job and imports the standard library only; everything else is
 for the command line of sbhooks.
 """
 

@@ -50,8 +50,8 @@ def run(ctx: click.Context, /, command: tuple[str, ...], **labels: str) -> None:
     and a status of 128 + n means signal n, as in a shell. Without --stage the stage is named as
     the CI system names it, or its job; without --skill the skill is the program's name.
     """
+    from sbhooks_ci.sbhooks_run import execute
     from sbhooks_ci.stage import Labels
-    from sbhooks_ci.wrapper import execute
 
     ctx.exit(execute(command, Labels(**labels)))
 

@@ -17,7 +17,7 @@ they are imported. It is the only module that knows Crackerjack, needs nothing b
 library, and runs in interpreters in which sbhooks is not installed. Two ways lead in, never both:
 
 * ``sbhooks crackerjack run -- COMMAND`` puts ``_inject`` on the ``PYTHONPATH`` of the command; what
-  is observed goes through a file to the wrapper, which records it (``wrapper``);
+  is observed goes through a file to the wrapper, which records it (``sbhooks_run``);
 * ``sbhooks crackerjack enable`` writes a ``.pth`` file beside an installed sbhooks; then every run
   there records itself (``autoload``).
 

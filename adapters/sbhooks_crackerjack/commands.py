@@ -24,7 +24,7 @@ def run(ctx: click.Context, /, command: tuple[str, ...]) -> None:
     needed in Crackerjack's environment. Input, output, terminal, signals and exit status stay
     the command's own.
     """
-    from sbhooks_crackerjack.wrapper import execute
+    from sbhooks_crackerjack.sbhooks_run import execute
 
     ctx.exit(execute(command))
 

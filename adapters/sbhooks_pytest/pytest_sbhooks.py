@@ -1,17 +1,17 @@
 """The pytest plugin of sbhooks: its options, and whether to record.
 
 Imports nothing until a run is to be recorded: what is merely installed must cost nothing.
+That is also why signatures stand in comments: annotations, and the import that keeps them
+unevaluated, cost every run of pytest more than an option does.
 """
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as in typing, from which importing it takes longer
 if TYPE_CHECKING:
-    import argparse
+    import argparse  # noqa: F401 - in signatures
 
-    import pytest
+    import pytest  # noqa: F401 - in signatures
 
 #: Options of pytest that only show something; such runs are not recorded.
 _SHOWS = (
@@ -27,19 +27,22 @@ _SHOWS = (
 )
 
 
-def __dir__() -> list[str]:
+def __dir__():
+    # type: () -> list[str]
     # pytest looks at every attribute of a plugin, and longer than it runs a whole test.
     return ["pytest_addoption", "pytest_configure"]
 
 
-def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+def pytest_addoption(parser, pluginmanager):
+    # type: (pytest.Parser, pytest.PytestPluginManager) -> None
     """Declare the options, each with its twin in the configuration file.
 
     Each costs every run of pytest some 300,000 instructions, used or not: what is seldom wanted
     is a setting alone, for which pytest has ``-o NAME=VALUE``.
     """
 
-    def experiment(name: str) -> str:
+    def experiment(name):
+        # type: (str) -> str
         """The option is given: its plugin joins before options and conftests are final."""
         from sbhooks_pytest.experiment import join
 
@@ -67,7 +70,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addini("sbhooks_nested", "Record runs that tests start.", type="bool", default=False)
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure(config):
+    # type: (pytest.Config) -> None
     """Start the recorder if this run is to be recorded."""
     if not _is_wanted(config, config.option):
         return
@@ -79,12 +83,13 @@ def pytest_configure(config: pytest.Config) -> None:
         return
 
 
-def _is_wanted(config: pytest.Config, option: argparse.Namespace) -> bool:
+def _is_wanted(config, option):
+    # type: (pytest.Config, argparse.Namespace) -> bool
     """Whether this process runs tests, for a user who wants them recorded."""
-    if hasattr(config, "workerinput"):
-        return False  # an xdist worker: the controller sees all of its reports
     if option.no_sbhooks or not config.getini("sbhooks"):
         return False
+    if hasattr(config, "workerinput"):
+        return False  # an xdist worker: the controller sees all of its reports
     if any(getattr(option, name, False) for name in _SHOWS):
         return False
     disabled = os.environ.get("SBHOOKS_DISABLE", "")

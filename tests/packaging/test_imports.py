@@ -12,8 +12,8 @@ import pytest
 HOST_MODULES = (
     "sbhooks", "sbhooks.context", "sbhooks.emitter", "sbhooks.errors", "sbhooks.identity",
     "sbhooks.ids", "sbhooks.problems", "sbhooks.redact", "sbhooks.settings", "sbhooks.spool",
-    "sbhooks.vcs", "sbhooks_ci.wrapper", "sbhooks_crackerjack.autoload",
-    "sbhooks_crackerjack.wrapper",
+    "sbhooks.vcs", "sbhooks_ci.sbhooks_run", "sbhooks_crackerjack.autoload",
+    "sbhooks_crackerjack.sbhooks_run",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "scipy", "sklearn", "sqlite_utils", "sqlite3", "litestar", "asyncio"}
 THIRD_PARTY = {"msgspec", "pluggy", "click", "rich"}

@@ -17,7 +17,7 @@ from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_crackerjack.phases import fate_of_phase, fate_of_tool, is_idle
 from sbhooks_crackerjack.record import Recorder
 from sbhooks_crackerjack.report import report
-from sbhooks_crackerjack.wrapper import observations
+from sbhooks_crackerjack.sbhooks_run import observations
 
 DATA = Path(__file__).parents[2] / "data" / "crackerjack" / "observed"
 Recorded = Callable[..., list[Any]]
