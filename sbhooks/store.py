@@ -295,6 +295,19 @@ class KeepsResults(Protocol):
 
 
 @runtime_checkable
+class ShowsResults(Protocol):
+    """A store that shows what its tables for results hold; optional for stores."""
+
+    def kept_results(self, table: str) -> list[dict[str, SqlValue]]:
+        """The rows of a table as they are now, whoever wrote them: people may, with SQL.
+
+        Raises:
+            StoreError: It is not a table for results.
+        """
+        ...
+
+
+@runtime_checkable
 class RanksSkills(Protocol):
     """A store that finds the most used skills without adding up the others; optional for stores."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from itertools import accumulate, pairwise
+from itertools import accumulate
+from operator import sub
 
 import msgspec
 
@@ -20,8 +21,7 @@ def pack(buckets: Mapping[int, int]) -> bytes | None:
     if not buckets:
         return None
     numbers = sorted(buckets)
-    steps = (number - before for before, number in pairwise([0, *numbers]))
-    return _encode([*steps, *(buckets[number] for number in numbers)])
+    return _encode([*map(sub, numbers, [0, *numbers]), *map(buckets.__getitem__, numbers)])
 
 
 def unpack(packed: bytes | None) -> dict[int, int]:

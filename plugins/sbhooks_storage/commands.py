@@ -17,6 +17,7 @@ from sbhooks_storage.options import db_option, path_of
 if TYPE_CHECKING:
     from sbhooks.output import Output
     from sbhooks_storage.maintenance import Status
+    from sbhooks_storage.reports import BackedUp
 
 _to_option = click.option(
     "--to", "target", type=click.IntRange(0), metavar="N",
@@ -175,20 +176,22 @@ def db_rebuild(line: CommandLine, file: str | None, as_json: bool) -> None:
 def db_backup(line: CommandLine, copy: Path | None, file: str | None, as_json: bool) -> None:
     """Copy the database while it is in use, and prove the copy sound.
 
-    COPY is the file to write; without it, one beside the database, named by the time.
+    COPY is the file to write; without it, one beside the database, named by the time. Archived
+    months are files that never change; the command says where, so that you copy them too.
     """
     from sbhooks.events import utc_now
     from sbhooks.output import show
-    from sbhooks.wording import size
-    from sbhooks_storage.maintenance import backup
+    from sbhooks_storage.maintenance import archived_beside, backup
     from sbhooks_storage.reports import BackedUp
 
-    made = backup(path_of(line, file), copy, now=utc_now())
-    found = BackedUp(backup=str(made), size_bytes=made.stat().st_size)
-    show(
-        found, lambda out: out.line(f"{found.backup}: {size(found.size_bytes)}, verified."),
-        as_json=as_json,
+    path = path_of(line, file)
+    made = backup(path, copy, now=utc_now())
+    folder, months = archived_beside(path, made)
+    found = BackedUp(
+        backup=str(made), size_bytes=made.stat().st_size, archived_months=months,
+        archive=str(folder) if months else None,
     )  # fmt: skip
+    show(found, lambda out: _draw_backup(out, found), as_json=as_json)
 
 
 @db.command("restore")
@@ -303,6 +306,15 @@ def _migrate(path: Path, target: int | None, *, allow_data_loss: bool) -> list[s
 
 def _draw_steps(out: Output, steps: list[str], what: str) -> None:
     out.line(f"{what}: {', '.join(steps)}." if steps else "Nothing to do.")
+
+
+def _draw_backup(out: Output, found: BackedUp) -> None:
+    from sbhooks.wording import count, size
+
+    out.line(f"{found.backup}: {size(found.size_bytes)}, verified.")
+    if found.archive is not None:
+        months = count(found.archived_months, "archived month")
+        out.line(f"Not in it: {months}. Copy the folder {found.archive} too.")
 
 
 def _draw_status(out: Output, found: Status) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from sbhooks.events import from_us
 from sbhooks_storage import rollups
 from sbhooks_storage.gathered import Gathered
-from sbhooks_storage.sums import Key, Row, fitting
+from sbhooks_storage.sums import Fresh, Key, fitting
 
 K = TypeVar("K", bound=Hashable)
 
@@ -126,7 +126,7 @@ class Sums:
         self.n = self.completed = self.timed = self.total_us = 0
         self.first, self.last = first, last
 
-    def add_row(self, row: Row, *, completed: bool) -> None:
+    def add_row(self, row: Fresh, *, completed: bool) -> None:
         """Add the sums of one outcome."""
         self.n += row.n
         self.first, self.last = min(self.first, row.first_us), max(self.last, row.last_us)
@@ -147,7 +147,7 @@ class Sums:
 def fold(
     connection: sqlite3.Connection,
     batch: Gathered,
-    rows: Mapping[tuple[int, Key], Row],
+    rows: Mapping[tuple[int, Key], Fresh],
     sessions: Mapping[int, Member],
     first_seq: int,
 ) -> None:
@@ -206,7 +206,7 @@ def fold(
 
 
 def _by_hour(
-    rows: Mapping[tuple[int, Key], Row],
+    rows: Mapping[tuple[int, Key], Fresh],
 ) -> dict[tuple[int, str], Sums]:
     """Add up by hour and skill."""
     hours: dict[tuple[int, str], Sums] = {}

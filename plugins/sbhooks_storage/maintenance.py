@@ -169,6 +169,16 @@ def backup(path: Path, copy: Path | None, *, now: datetime) -> Path:
     return copy
 
 
+def archived_beside(path: Path, copy: Path) -> tuple[Path, int]:
+    """The folder of a database's archive, and how many of its files a copy relies on."""
+    with opened(copy, "read", "ro") as connection:
+        has_state = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'store_state'"
+        ).fetchone()
+        months = len(archive.catalog(connection)) if has_state else 0
+    return archive.folder_beside(path), months
+
+
 def restore(path: Path, copy: Path, *, now: datetime) -> Path | None:
     """Put a backup in the place of a database; other processes see the old or the new, whole.
 

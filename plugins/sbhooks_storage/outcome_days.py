@@ -7,10 +7,10 @@ outcomes together do not tell, and those that keep projects apart are ten times 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sbhooks_storage import sums
-from sbhooks_storage.sums import Key, Row
+from sbhooks_storage.sums import Fresh, added_up
 
 _DUE = "outcome_days_due"  # in store_state: the table is to be made from rollup_day
 _FIND = f"SELECT {sums.COLUMNS} FROM rollup_outcome_day WHERE skill = ? AND day = ? AND outcome = ?"
@@ -26,14 +26,13 @@ _BY_KEY = (
 Place = tuple[str, int, str]  # skill, day, outcome
 
 
-def fold(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -> None:
-    """Add rows to the days of their skills and outcomes."""
-    days = _added_up(((key[2], hour // 24, str(key[4])), row) for (hour, key), row in hours.items())
+def fold(connection: sqlite3.Connection, days: Mapping[Place, Fresh]) -> None:
+    """Add to the days of skills and outcomes."""
     connection.executemany(
         _WRITE,
         [
-            (*place, *row.plus_held(connection.execute(_FIND, place).fetchone()).written())
-            for place, row in days.items()
+            (*place, *day.row().plus_held(connection.execute(_FIND, place).fetchone()).written())
+            for place, day in days.items()
         ],
     )
 
@@ -49,7 +48,7 @@ def make_due(connection: sqlite3.Connection) -> None:
     if are_due(connection):
         clear(connection)
         rows = connection.execute(_BY_KEY)
-        days = _added_up(((skill, day, of), sums.read(held)) for skill, day, of, *held in rows)
+        days = added_up(((skill, day, of), sums.read(held)) for skill, day, of, *held in rows)
         connection.executemany(_WRITE, [(*place, *row.written()) for place, row in days.items()])
 
 
@@ -57,10 +56,3 @@ def clear(connection: sqlite3.Connection) -> None:
     """Forget all sums; whoever does so makes them anew."""
     connection.execute("DELETE FROM rollup_outcome_day")
     connection.execute("DELETE FROM store_state WHERE name = ?", (_DUE,))
-
-
-def _added_up(rows: Iterable[tuple[Place, Row]]) -> dict[Place, Row]:
-    days: dict[Place, Row] = {}
-    for place, row in rows:
-        days[place] = days[place].plus(row) if place in days else row
-    return days

@@ -65,10 +65,15 @@ class BackedUp(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         backup: The copy.
         size_bytes: Its size.
+        archive: The folder of archived months, which is to be copied too; absent when there
+            are none.
+        archived_months: How many files of it count.
     """
 
     backup: str
     size_bytes: int
+    archive: str | None = None
+    archived_months: int = 0
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,14 +37,20 @@ def keep(
     """
     check_results(tables)
     connection.execute("PRAGMA defer_foreign_keys = ON")  # until the end of the transaction
-    kept = {
-        table: replaced(table, _rows(connection, table), rows) for table, rows in tables.items()
-    }
+    kept = {table: replaced(table, rows(connection, table), new) for table, new in tables.items()}
     for table in kept:
         connection.execute(f"DELETE FROM {table}")
-    for table, rows in kept.items():
-        for row in rows:
+    for table, found in kept.items():
+        for row in found:
             _insert(connection, table, row)
+
+
+def rows(connection: sqlite3.Connection, table: str) -> list[dict[str, SqlValue]]:
+    """The rows of a table; see :meth:`sbhooks.store.ShowsResults.kept_results`."""
+    check_results({table: []})
+    found = connection.execute(f"SELECT * FROM {table}")
+    names = [name for name, *_ in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 @contextmanager
@@ -64,12 +70,6 @@ def set_aside(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         for table in _ALSO_REBUILT:
             connection.execute(f"DROP TABLE temp.aside_{table}")
-
-
-def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, SqlValue]]:
-    found = connection.execute(f"SELECT * FROM {table}")
-    names = [name for name, *_ in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, SqlValue]) -> None:

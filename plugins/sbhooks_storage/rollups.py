@@ -7,17 +7,14 @@ by the next writer, and readers look it up in the log until then.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import mul
 from typing import Any
 
-from sbhooks.store import BUCKET_LOG
 from sbhooks_storage import outcome_days, skill_sums
 from sbhooks_storage.rows import INVOCATION_OUTCOME
-from sbhooks_storage.sums import COLUMNS, Key, Row, read
+from sbhooks_storage.sums import COLUMNS, Fresh, Key, Row, added_up, merged, read
 
 HOUR_US = 3_600_000_000
 _CHUNK = 50_000  # rows of the log that are added up in memory at once
@@ -35,24 +32,29 @@ _LOG = f"""
 """
 
 
-def sums(groups: Groups) -> dict[tuple[int, Key], Row]:
-    """Add up each group: (hour, key) → its row."""
-    return {(group[0], group[1:]): _row(*lists) for group, lists in groups.items()}
+def sums(groups: Groups) -> dict[tuple[int, Key], Fresh]:
+    """Add up each group: (hour, key) → its sums."""
+    return {(group[0], group[1:]): Fresh(*lists) for group, lists in groups.items()}
 
 
-def fold(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -> None:
-    """Add rows to the hours and days they belong to."""
-    _fold_keys(connection, hours)
-    skill_sums.fold(connection, hours)
-    outcome_days.fold(connection, hours)
+def fold(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Fresh]) -> None:
+    """Add to the hours and days they belong to."""
+    days = _fold_keys(connection, hours)
+    outcomes = merged(days, lambda place: (place[1][2], place[0], str(place[1][4])))
+    skill_sums.fold(connection, hours, outcomes)
+    outcome_days.fold(connection, outcomes)
 
 
-def _fold_keys(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -> None:
-    """Add rows to the tables that keep projects apart."""
+def _fold_keys(
+    connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Fresh]
+) -> dict[tuple[int, Key], Fresh]:
+    """Add to the tables that keep projects apart; returns the sums of days."""
     numbers = _numbers(connection, {key for _, key in hours})
-    rows = {(hour, numbers[key]): row for (hour, key), row in hours.items()}
-    _add(connection, "hour", rows)
-    _add(connection, "day", _by_day(rows.items()))
+    days = merged(hours, lambda place: (place[0] // 24, place[1]))
+    for length, parts in (("hour", hours), ("day", days)):
+        rows = {(start, numbers[key]): part.row() for (start, key), part in parts.items()}
+        _add(connection, length, rows)
+    return days
 
 
 def rolled_up(connection: sqlite3.Connection) -> int:
@@ -106,8 +108,8 @@ def refold(connection: sqlite3.Connection, hours: Iterable[int]) -> None:
             f"SELECT hour, key_no, {COLUMNS} FROM rollup_hour WHERE hour >= ? AND hour < ?",
             (day * 24, day * 24 + 24),
         )  # fmt: skip
-        hourly = (((hour, key), read(row)) for hour, key, *row in found)
-        _add(connection, "day", _by_day(hourly))
+        daily = (((hour // 24, key), read(row)) for hour, key, *row in found)
+        _add(connection, "day", added_up(daily))
 
 
 def clear(connection: sqlite3.Connection) -> None:
@@ -144,33 +146,6 @@ def _groups(rows: Iterable[Sequence[Any]]) -> Groups:
         if us is not None:
             group[1].append(us)
     return groups
-
-
-def _row(times: list[int], micros: list[int]) -> Row:
-    return Row(
-        len(times),
-        len(micros),
-        sum(micros),
-        float(sum(map(mul, micros, micros))),
-        min(times),
-        max(times),
-        Counter(map(_bucket, micros)),
-    )
-
-
-def _bucket(us: int) -> int:
-    """:func:`sbhooks.store.bucket` of whole microseconds."""
-    return math.floor(math.log(us) / BUCKET_LOG + 1e-9) + 1 if us else 0
-
-
-def _by_day(
-    rows: Iterable[tuple[tuple[int, int], Row]],
-) -> dict[tuple[int, int], Row]:
-    days: dict[tuple[int, int], Row] = {}
-    for (hour, key), row in rows:
-        day = (hour // 24, key)
-        days[day] = days[day].plus(row) if day in days else row
-    return days
 
 
 def _add(connection: sqlite3.Connection, length: str, rows: Mapping[tuple[int, int], Row]) -> None:

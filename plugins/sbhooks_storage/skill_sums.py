@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import Any, NamedTuple
 
 from sbhooks_storage import sums
 from sbhooks_storage.attempts import OUTCOMES
-from sbhooks_storage.sums import Key, Row
+from sbhooks_storage.sums import Fresh, Key
 
 OUTCOME_COLUMNS = tuple(str(outcome) for outcome in OUTCOMES)
 _COLUMNS = f"{sums.COLUMNS}, {', '.join(OUTCOME_COLUMNS)}"
@@ -25,32 +26,30 @@ class Whole(NamedTuple):
     """Sums of one skill in one hour or day.
 
     Attributes:
-        row: Over all outcomes.
+        sums: Over all outcomes.
         outcomes: How many events had each of :data:`OUTCOME_COLUMNS`.
     """
 
-    row: Row
-    outcomes: Sequence[int]
-
-    def plus(self, other: Whole) -> Whole:
-        """Both together."""
-        both = [a + b for a, b in zip(self.outcomes, other.outcomes, strict=True)]
-        return Whole(self.row.plus(other.row), both)
+    sums: Fresh
+    outcomes: list[int]
 
 
-def fold(connection: sqlite3.Connection, hours: Mapping[tuple[int, Key], Row]) -> None:
-    """Add rows to the hours and days of their skills."""
-    wholes: dict[Place, Whole] = {}
-    for (hour, key), row in hours.items():
-        outcomes = [0] * len(OUTCOME_COLUMNS)
-        if key[4] in _PLACES:
-            outcomes[_PLACES[key[4]]] = row.n
-        _merge(wholes, (key[2], hour), Whole(row, outcomes))
-    days: dict[Place, Whole] = {}
-    for (skill, hour), whole in wholes.items():
-        _merge(days, (skill, hour // 24), whole)
-    _add(connection, "hour", wholes)
-    _add(connection, "day", days)
+def fold(
+    connection: sqlite3.Connection,
+    hours: Mapping[tuple[int, Key], Fresh],
+    days: Mapping[tuple[str, int, str], Fresh],
+) -> None:
+    """Add to the hours and days of skills.
+
+    Args:
+        connection: In a write transaction.
+        hours: By hour and key.
+        days: The same by skill, day and outcome.
+    """
+    _add(
+        connection, "hour", (((key[2], hour), key[4], sums) for (hour, key), sums in hours.items())
+    )
+    _add(connection, "day", (((skill, day), of, sums) for (skill, day, of), sums in days.items()))
 
 
 def clear(connection: sqlite3.Connection) -> None:
@@ -59,25 +58,38 @@ def clear(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM rollup_skill_day")
 
 
-def _merge(wholes: dict[Place, Whole], place: Place, new: Whole) -> None:
-    held = wholes.get(place)
-    wholes[place] = new if held is None else held.plus(new)
-
-
-def _add(connection: sqlite3.Connection, length: str, wholes: Mapping[Place, Whole]) -> None:
+def _add(
+    connection: sqlite3.Connection, length: str, parts: Iterable[tuple[Place, str, Fresh]]
+) -> None:
     table = f"rollup_skill_{length}"
     find = f"SELECT {_COLUMNS} FROM {table} WHERE skill = ? AND {length} = ?"
     connection.executemany(
         f"INSERT OR REPLACE INTO {table} (skill, {length}, {_COLUMNS}) "
         f"VALUES (?, ?, {', '.join('?' * (7 + len(OUTCOME_COLUMNS)))})",
-        list(_written(connection, find, wholes.items())),
+        [
+            (*place, *_written(whole, connection.execute(find, place).fetchone()))
+            for place, whole in _wholes(parts).items()
+        ],
     )
 
 
-def _written(
-    connection: sqlite3.Connection, find: str, wholes: Iterable[tuple[Place, Whole]]
-) -> Iterable[tuple[Any, ...]]:
-    for place, new in wholes:
-        held = connection.execute(find, place).fetchone()
-        whole = new if held is None else new.plus(Whole(sums.read(held), held[7:]))
-        yield (*place, *whole.row.written(), *whole.outcomes)
+def _wholes(parts: Iterable[tuple[Place, str, Fresh]]) -> dict[Place, Whole]:
+    """Add up over outcomes."""
+    wholes: dict[Place, Whole] = {}
+    for place, outcome, fresh in parts:
+        whole = wholes.get(place)
+        if whole is None:
+            whole = wholes[place] = Whole(fresh.copy(), [0] * len(OUTCOME_COLUMNS))
+        else:
+            whole.sums.add(fresh)
+        if outcome in _PLACES:
+            whole.outcomes[_PLACES[outcome]] += fresh.n
+    return wholes
+
+
+def _written(whole: Whole, held: Sequence[Any] | None) -> tuple[Any, ...]:
+    """The values of all columns, with what the table holds."""
+    row = whole.sums.row()
+    if held is None:
+        return (*row.written(), *whole.outcomes)
+    return (*row.plus_held(held).written(), *map(add, whole.outcomes, held[7:]))

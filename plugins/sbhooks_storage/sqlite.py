@@ -142,6 +142,11 @@ class SqliteEventStore:
                 ) from error
             raise
 
+    def kept_results(self, table: str) -> list[dict[str, SqlValue]]:
+        """See :meth:`sbhooks.store.ShowsResults.kept_results`."""
+        with self._database.reading() as connection:
+            return results.rows(connection, table)
+
     def faults(self) -> list[str]:
         """See :meth:`sbhooks.store.SelfChecking.faults`."""
         refusal = self._database.refusal

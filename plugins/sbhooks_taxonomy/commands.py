@@ -22,8 +22,9 @@ def taxonomy() -> None:
 def taxonomy_init(reading: Reading) -> None:
     """Put categories, skills and expectations into the tables for SQL.
 
-    May be run again at any time: what people have decided stays. From then on, skills that were
-    never seen before are put into the tables when they are collected.
+    May be run again at any time: what people have decided stays, and what they or the old system
+    had put into the tables by SQL becomes a decision. From then on, skills that were never seen
+    before are put into the tables when they are collected.
     """
     from sbhooks_taxonomy import draw
     from sbhooks_taxonomy.newcomers import refresh

@@ -13,6 +13,7 @@ from pathlib import Path
 from sbhooks.events import Event, Invocation
 from sbhooks.store import EventReader
 from sbhooks_taxonomy import tables
+from sbhooks_taxonomy.adopted import adopt
 from sbhooks_taxonomy.catalog import slug
 from sbhooks_taxonomy.taxonomy import Taxonomy, read
 
@@ -35,7 +36,11 @@ def update(events: Sequence[Event], store: EventReader, home: str) -> None:
 
 
 def refresh(store: EventReader, home: str) -> tuple[Taxonomy, bool]:
-    """Make the tables anew; returns what is in them, and whether the store has such tables."""
+    """Make the tables anew; returns what is in them, and whether the store has such tables.
+
+    What people have written into them is taken over first.
+    """
+    adopt(store)
     found = read(store)
     kept = tables.keep(store, found)
     names = [skill.skill_name for skill in found.skills][:_MOST]

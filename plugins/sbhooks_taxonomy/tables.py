@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sbhooks.events import from_us
-from sbhooks.store import KeepsResults, SqlValue
+from sbhooks.store import KeepsResults, ShowsResults, SqlValue
 from sbhooks_taxonomy.catalog import builtin
 from sbhooks_taxonomy.taxonomy import Taxonomy
 
 Tables = dict[str, Sequence[Mapping[str, SqlValue]]]
-_ALWAYS = from_us(0).isoformat()  # when what is built in was assigned
+ALWAYS = from_us(0).isoformat()  #: When what is built in was made: marks rows as not people's.
 
 
 def tables(found: Taxonomy) -> Tables:
@@ -19,7 +19,7 @@ def tables(found: Taxonomy) -> Tables:
     categories: list[Mapping[str, SqlValue]] = [
         {
             "category_id": numbers[category.name], "category_name": category.name,
-            "description": category.description, "domain": category.domain, "created_at": _ALWAYS,
+            "description": category.description, "domain": category.domain, "created_at": ALWAYS,
         }
         for category in found.categories
     ]  # fmt: skip
@@ -28,7 +28,7 @@ def tables(found: Taxonomy) -> Tables:
             "skill_name": skill.skill_name,
             "category_id": numbers[place.category],
             "confidence_score": place.confidence,
-            "assigned_at": skill.since.isoformat() if skill.since else _ALWAYS,
+            "assigned_at": skill.since.isoformat() if skill.since else ALWAYS,
         }
         for skill in found.skills
         for place in skill.places
@@ -40,8 +40,19 @@ def keep(store: object, found: Taxonomy) -> bool:
     """Write the tables, if the store has any; says whether it has."""
     if not isinstance(store, KeepsResults):
         return False
-    store.keep_results(tables(found))
+    made = tables(found)
+    if isinstance(store, ShowsResults):
+        theirs = [row for row in store.kept_results("skill_modalities") if is_theirs(row)]
+        known = {row["skill_name"] for row in theirs}
+        ours = [row for row in made["skill_modalities"] if row["skill_name"] not in known]
+        made["skill_modalities"] = [*theirs, *ours]
+    store.keep_results(made)
     return True
+
+
+def is_theirs(row: Mapping[str, SqlValue]) -> bool:
+    """Whether people have written a row of categories or modalities, or the old system has."""
+    return row.get("created_at") != ALWAYS
 
 
 def _builtin() -> Tables:
@@ -50,7 +61,7 @@ def _builtin() -> Tables:
         {
             "skill_name": item.skill, "modality_type": item.type, "input_format": item.input,
             "output_format": item.output, "requires_human_review": item.human_review,
-            "created_at": _ALWAYS,
+            "created_at": ALWAYS,
         }
         for item in builtin().modalities
     ]  # fmt: skip
@@ -60,7 +71,7 @@ def _builtin() -> Tables:
         expected.append(
             {
                 "skill_a": left, "skill_b": right, "co_occurrence_count": 0,
-                "lift_score": item.lift, "last_updated": _ALWAYS,
+                "lift_score": item.lift, "last_updated": ALWAYS,
             }
         )  # fmt: skip
     return {"skill_modalities": modalities, "skill_dependencies": expected}

@@ -126,6 +126,12 @@ class MemoryEventStore:
             for table, rows in tables.items()
         }
 
+    def kept_results(self, table: str) -> list[dict[str, SqlValue]]:
+        """See :meth:`sbhooks.store.ShowsResults.kept_results`."""
+        self._check_open()
+        check_results({table: []})
+        return [dict(row) for row in self.results.get(table, [])]
+
     def close(self) -> None:
         """See :meth:`sbhooks.store.EventStore.close`."""
         self._closed = True

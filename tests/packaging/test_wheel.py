@@ -86,3 +86,16 @@ def test_both_distributions_have_the_same_version() -> None:
     import sbhooks
 
     assert sbhooks.__version__ == version
+
+
+@pytest.mark.parametrize("extra", ["analytics", "archive", "demo", "experiments", "server", "all"])
+def test_what_needs_a_store_brings_one(extra: str) -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    brought, seen = {extra}, set()
+    while brought - seen:
+        name = (brought - seen).pop()
+        seen.add(name)
+        for need in extras[name]:
+            if need.startswith("sbhooks["):
+                brought |= set(need.removeprefix("sbhooks[").rstrip("]").split(","))
+    assert "sqlite" in brought

@@ -387,3 +387,18 @@ def test_a_query_over_many_months_reads_each_file_once(store: SqliteEventStore, 
     store.append([time.invocation("a") for _ in range(60)])
     assert len(run(path).months) == 30
     assert ask(path, "SELECT count(*), count(DISTINCT id) FROM skill_invocation") == [(60, 60)]
+
+
+def test_a_backup_says_which_files_it_leaves_out(
+    store: SqliteEventStore, path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    store.append(year())
+    assert main(["db", "backup", str(tmp_path / "before"), "--db", str(path)]) == 0
+    assert "archive" not in capsys.readouterr().out
+    run(path)
+    assert main(["db", "backup", str(tmp_path / "after"), "--db", str(path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"Not in it: 2 archived months. Copy the folder {path}.archive too." in told
+    assert main(["db", "backup", str(tmp_path / "json"), "--db", str(path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["archive"], document["archived_months"]) == (f"{path}.archive", 2)

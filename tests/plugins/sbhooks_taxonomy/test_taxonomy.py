@@ -178,6 +178,45 @@ def test_before_anybody_asks_nothing_is_put_into_tables(used: Runtime, home: Pat
     assert rows(home)["skill_categories"] == []
 
 
+def test_what_people_have_put_into_the_tables_by_sql_becomes_a_decision(
+    used: Runtime, home: Path, ask: Ask
+) -> None:
+    with closing(sqlite3.connect(home / "sbhooks.db")) as connection, connection:
+        connection.executescript("""
+            INSERT INTO skill_categories (category_id, category_name, domain, description) VALUES
+                (1, 'Security', 'code', 'Keeps out'), (2, 'Testing', 'testing', 'As ever'),
+                (3, 'Odd', NULL, NULL);
+            INSERT INTO skill_category_mapping (skill_name, category_id, confidence_score) VALUES
+                ('zuban', 1, 0.5), ('pytest-run', 2, 1.0), ('ruff-check', 2, 0.9);
+            INSERT INTO skill_modalities (skill_name, modality_type, input_format)
+            VALUES ('zuban', 'code', 'python'), ('ruff-check', 'code', 'mine');
+        """)
+    ask("taxonomy", "init")
+    listed = ask("taxonomy", "list")
+    assert {"Security", "Odd"} <= {category["name"] for category in listed["categories"]}
+    places = {skill["skill_name"]: skill for skill in listed["skills"]}
+    assert [place["category"] for place in places["zuban"]["places"]] == ["Security"]
+    assert [place["category"] for place in places["ruff-check"]["places"]] == ["Testing"]
+    assert (places["zuban"]["how"], places["pytest-run"]["how"]) == ("by hand", "built in")
+    before = rows(home)
+    assert {row[2] for row in before["skill_modalities"]} >= {"python", "mine"}
+    ask("taxonomy", "init")
+    assert rows(home) == before
+
+    with closing(sqlite3.connect(home / "sbhooks.db")) as connection, connection:
+        connection.executescript("""
+            INSERT INTO skill_categories (category_id, category_name) VALUES (77, 'Later');
+            INSERT INTO skill_category_mapping (skill_name, category_id, confidence_score)
+            VALUES ('pytest-run', 77, 1.0);
+        """)
+    used.store.append([Timeline("new").invocation("mypy")])
+    ask("taxonomy", "auto")
+    places = {skill["skill_name"]: skill for skill in ask("taxonomy", "list")["skills"]}
+    found = [place["category"] for place in places["pytest-run"]["places"]]
+    assert found == ["Testing", "Later"]
+    assert verify(home / "sbhooks.db") == []
+
+
 def test_a_damaged_memory_of_names_is_made_anew(used: Runtime, home: Path, ask: Ask) -> None:
     ask("taxonomy", "init")
     (home / "taxonomy.json").write_text("{")
