@@ -107,6 +107,7 @@ def _field(panel: Panel) -> dict[str, Any]:
     field: dict[str, Any] = {
         "unit": panel.unit,
         "min": 0,
+        "noValue": "–",
         "color": {"mode": "palette-classic" if panel.kind in _DRAWN_IN_COLOURS else "thresholds"},
         "thresholds": {"mode": "absolute", "steps": steps},
         "mappings": [_word(panel)] if panel.words else [],
