@@ -14,7 +14,8 @@ Kind = Literal["timeseries", "stat", "gauge", "table", "heatmap", "piechart", "r
 Format = Literal["time_series", "table", "heatmap"]
 
 _AT = 'instance=~"$instance"'
-_OF = f'{_AT},skill_name=~"$skill"'
+_SKILLS = f'{_AT},skill_name=~"$skill"'
+_OF = f'{_SKILLS},skill_name!="other"'  # that counter goes back; see alerts/recording.toml
 _FIRING = 'alertstate="firing",alertname=~"Sbhooks.+"'
 
 
@@ -163,7 +164,8 @@ OVERVIEW = (
         about="Findings up to then, by their type. They are made once a day, when a day is over "
               "(UTC).",
         queries=(
-            Query(f"sum by (anomaly_type) (anomalies_detected_total{{{_OF}}})", "{{anomaly_type}}"),
+            Query(f"sum by (anomaly_type) (anomalies_detected_total{{{_SKILLS}}})",
+                  "{{anomaly_type}}"),
         ),
     ),
     row("Tests, pipelines and recorders"),
