@@ -63,6 +63,10 @@ def monitoring() -> None:
 )  # fmt: skip
 @click.option("--tls", is_flag=True, help="The server speaks TLS.")
 @click.option(
+    "--ca-file", metavar="FILE",
+    help="The server speaks TLS, with a certificate of your own authority: its file, PEM.",
+)  # fmt: skip
+@click.option(
     "--token-file", metavar="FILE",
     help="Where Prometheus finds a token for the server, one with the scope 'read'.",
 )  # fmt: skip

@@ -138,18 +138,21 @@ def test_what_cannot_be_meant_is_refused(
 def test_promtool_takes_every_way_of_configuring_it(ask: Ask, tmp_path: Path, tool: Tool) -> None:
     token = tmp_path / "a token"
     token.write_text("sbh_x", encoding="utf-8")
+    (tmp_path / "ca.pem").write_text("", encoding="utf-8")
     ask("export", tmp_path / "plain")
     ask(
         "export", tmp_path / "all", "--target", "a.example:8765", "--target", "[::1]:9", "--job",
         "dev tools: all", "--tls", "--token-file", token, "--alertmanager", "alerts.example:9093",
         "--prometheus", "https://metrics.example/", "--runbooks", "https://wiki.example/it's#a b",
     )  # fmt: skip
-    for name in ("plain", "all"):
+    ask("export", tmp_path / "own", "--ca-file", tmp_path / "ca.pem")
+    for name in ("plain", "all", "own"):
         done = tool("promtool", "check", "config", tmp_path / name / "prometheus/prometheus.yml")
         assert done.returncode == 0, done.stderr
     text = (tmp_path / "all" / "prometheus/prometheus.yml").read_text(encoding="utf-8")
     for part in ("a.example:8765", "[::1]:9", "scheme: https", f'credentials_file: "{token}"'):
         assert part in text
+    assert "scheme: https" in (tmp_path / "own/prometheus/prometheus.yml").read_text("utf-8")
     done = tool("promtool", "check", "rules", tmp_path / "all" / "prometheus/sbhooks.rules.yml")
     assert done.returncode == 0, done.stderr
 
