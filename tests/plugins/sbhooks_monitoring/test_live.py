@@ -33,10 +33,12 @@ from sbhooks.testing.factories import Timeline
 from sbhooks.testing.histories import history_of
 from sbhooks_experiments.desk import Desk
 from sbhooks_experiments.plan import Plan
+from sbhooks_monitoring.backstage import SERVER
 from sbhooks_monitoring.catalog import groups, recordings
 from sbhooks_monitoring.configs import Place
 from sbhooks_monitoring.export import export
-from sbhooks_monitoring.panels import OVERVIEW, SERVER, Panel
+from sbhooks_monitoring.overview import OVERVIEW
+from sbhooks_monitoring.panels import Panel
 
 from .conftest import Tool, program
 
