@@ -63,6 +63,10 @@ def monitoring() -> None:
 )  # fmt: skip
 @click.option("--tls", is_flag=True, help="The server speaks TLS.")
 @click.option(
+    "--ca-file", metavar="FILE",
+    help="The server speaks TLS, with a certificate of your own authority: its file, PEM.",
+)  # fmt: skip
+@click.option(
     "--token-file", metavar="FILE",
     help="Where Prometheus finds a token for the server, one with the scope 'read'.",
 )  # fmt: skip
@@ -78,13 +82,13 @@ def monitoring() -> None:
     "--alertmanager", type=_Address(), metavar="HOST:PORT", default="127.0.0.1:9093",
     show_default=True, help="Where Prometheus reaches Alertmanager.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace files that are there and differ.")
+@click.option("--force", is_flag=True, help="Replace files that are there, whatever is in them.")
 @json_option
 def monitoring_export(folder: Path, *, force: bool, as_json: bool, **options: Any) -> None:
     """Write alert rules, dashboards and runbooks into DIR, and configurations to begin with.
 
     The rules come with a test for each alert, which 'promtool test rules' runs. DIR/README.md says
-    what goes where.
+    what goes where. Configurations that are there are left as they are.
     """
     from sbhooks.output import show
     from sbhooks_monitoring.configs import Place
@@ -98,12 +102,15 @@ def monitoring_export(folder: Path, *, force: bool, as_json: bool, **options: An
 def _draw_export(out: Output, found: Exported, folder: Path) -> None:
     from sbhooks.wording import count
 
-    written = [one for one in found.files if one.state != "same"]
+    written = sum(one.state in {"new", "replaced"} for one in found.files)
+    kept = [one.path for one in found.files if one.state == "kept"]
     out.line(
         f"{count(found.alerts, 'alert')} with runbooks and tests, "
         f"{count(found.dashboards, 'dashboard')}, and configurations to begin with: "
-        f"{count(len(written), 'file')} written."
+        + (f"{count(written, 'file')} written." if written else "everything is there already.")
     )
+    if kept:
+        out.line(f"Left as they are: {', '.join(kept)}. To have them replaced, say --force")
     out.line(f"What goes where: {folder / 'README.md'}")
 
 

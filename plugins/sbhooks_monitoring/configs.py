@@ -37,6 +37,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         targets: Servers, as ``host:port``.
         job: Name of the scrape job.
         tls: Whether the servers speak TLS.
+        ca_file: Who vouches for their certificates; ``None`` for those that the system trusts.
         token_file: Where Prometheus finds the token; ``None`` when none is needed.
         prometheus: URL of Prometheus, as Grafana reaches it.
         alertmanager: Alertmanager, as ``host:port``.
@@ -46,6 +47,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ("127.0.0.1:8765",)
     job: str = JOB
     tls: bool = False
+    ca_file: str | None = None
     token_file: str | None = None
     prometheus: str = "http://127.0.0.1:9090"
     alertmanager: str = "127.0.0.1:9093"
@@ -55,8 +57,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 def prometheus(place: Place) -> str:
     """``prometheus.yml``."""
     scrape: dict[str, Any] = {"job_name": place.job}
-    if place.tls:
+    if place.tls or place.ca_file is not None:
         scrape["scheme"] = "https"
+    if place.ca_file is not None:
+        scrape["tls_config"] = {"ca_file": place.ca_file}
     if place.token_file is not None:
         scrape["authorization"] = {"credentials_file": place.token_file}
     scrape["static_configs"] = _static(place.targets)

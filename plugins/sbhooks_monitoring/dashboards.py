@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sbhooks_monitoring.panels import OVERVIEW, SERVER, Panel, Query
+from sbhooks_monitoring.backstage import SERVER
+from sbhooks_monitoring.overview import OVERVIEW
+from sbhooks_monitoring.panels import Panel, Query
 
 SCHEMA = 42  #: Version of the schema; newer Grafanas convert it by themselves.
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -107,6 +109,7 @@ def _field(panel: Panel) -> dict[str, Any]:
     field: dict[str, Any] = {
         "unit": panel.unit,
         "min": 0,
+        "noValue": "–",
         "color": {"mode": "palette-classic" if panel.kind in _DRAWN_IN_COLOURS else "thresholds"},
         "thresholds": {"mode": "absolute", "steps": steps},
         "mappings": [_word(panel)] if panel.words else [],

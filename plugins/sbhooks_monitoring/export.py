@@ -12,6 +12,15 @@ from sbhooks_monitoring.catalog import groups
 from sbhooks_monitoring.configs import Place
 
 CASES = "sbhooks.rules.test.yml"
+#: To begin with: whoever runs them makes them his own.
+CONFIGURATIONS = frozenset({
+    "README.md",
+    "prometheus/prometheus.yml",
+    "alertmanager/alertmanager.yml",
+    "grafana/provisioning/datasources/sbhooks.yml",
+    "grafana/provisioning/dashboards/sbhooks.yml",
+})  # fmt: skip
+_MARK = b"sbhooks monitoring export"  # in every other file
 _README = """\
 # Monitoring sbhooks
 
@@ -33,8 +42,9 @@ Written by `sbhooks monitoring export`. Nothing here is needed by sbhooks itself
    `grafana/provisioning` to `/etc/grafana/provisioning`.
 4. **Runbooks**: each alert links to its page in `{runbooks}`.
 
-Rules, dashboards and runbooks come anew with each version of sbhooks: run the same command again,
-with `--force`, after an upgrade. Put what you write yourself into files of your own.
+Run the same command again after an upgrade: rules, dashboards and runbooks are replaced. The
+configurations (`*.yml` but for the rules, and this page) are yours: they are left as they are,
+unless you say `--force`.
 """
 
 
@@ -43,7 +53,8 @@ class ExportedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: Below the folder.
-        state: ``new``, ``replaced``, or ``same`` when it was there already.
+        state: ``new``, ``replaced``, ``same`` when it was there already, or ``kept`` when it
+            is a configuration that somebody has changed.
     """
 
     path: str
@@ -95,24 +106,24 @@ def documents(folder: Path, place: Place) -> dict[str, str]:
 
 
 def export(folder: Path, place: Place, *, force: bool = False) -> Exported:
-    """Write everything.
+    """Write everything, but leave configurations alone that somebody has changed.
 
     Args:
         folder: Where to; made if it is not there.
         place: Where everything else is.
-        force: Whether files that are there and differ are replaced.
+        force: Whether to replace what is there, whatever it is.
 
     Raises:
-        SbhooksError: A file is there and differs, or the folder cannot be written; in the first
-            case nothing was.
+        SbhooksError: A file of the same name is not ours, or the folder cannot be written; in
+            the first case nothing was.
     """
     folder = folder.absolute()
     found = documents(folder, place)
     try:
-        states = {path: _state(folder / path, text) for path, text in found.items()}
-        _refuse([path for path, state in states.items() if state == "replaced"], folder, force)
+        states = {path: _state(folder, path, text, force) for path, text in found.items()}
+        _refuse([path for path, state in states.items() if state == "foreign"], folder)
         for path, text in found.items():
-            if states[path] != "same":
+            if states[path] in {"new", "replaced"}:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -129,16 +140,25 @@ def export(folder: Path, place: Place, *, force: bool = False) -> Exported:
     )
 
 
-def _state(path: Path, text: str) -> str:
-    if not path.exists():
+def _state(folder: Path, path: str, text: str, force: bool) -> str:
+    """What to do about one file."""
+    file = folder / path
+    if not file.exists():
         return "new"
-    return "same" if path.read_bytes() == text.encode() else "replaced"
+    there = file.read_bytes()
+    if there == text.encode():
+        return "same"
+    if force:
+        return "replaced"
+    if path in CONFIGURATIONS:
+        return "kept"
+    return "replaced" if _MARK in there else "foreign"
 
 
-def _refuse(differing: list[str], folder: Path, force: bool) -> None:
-    if differing and not force:
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+def _refuse(foreign: list[str], folder: Path) -> None:
+    if foreign:
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
         raise SbhooksError(
-            f"cannot export to {folder}: {', '.join(differing[:3])}{more} would be replaced. "
-            "Say --force to replace them, or name another folder"
+            f"cannot export to {folder}: {', '.join(foreign[:3])}{more} would be replaced, and was "
+            "not written by this command. Name another folder, or say --force"
         )

@@ -19,7 +19,8 @@ _ABOUT_RULES = """\
 Recorded figures and alerts for servers of sbhooks, written by: sbhooks monitoring export
 Changes are lost when it is written again: put rules of your own into a file of their own."""
 _ABOUT_CASES = """\
-For each alert, series on which it fires and series on which it does not.
+For each alert, series on which it fires and series on which it does not, written by:
+sbhooks monitoring export
 Run: promtool test rules {name}"""
 
 

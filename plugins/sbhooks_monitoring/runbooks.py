@@ -47,7 +47,7 @@ def page(alert: Alert, group: Group) -> str:
         *(["## When to change it", alert.tune] if alert.tune else []),
         "## The rule",
         f"```text\n{alert.expression}\n```",
-        "[All alerts](README.md)",
+        "[All alerts](README.md) · written by `sbhooks monitoring export`",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -83,7 +83,7 @@ def _is_known(cli: click.Group, top: click.Context, words: list[str]) -> bool:
     command: click.Command | None = cli
     while words and isinstance(command, click.Group):
         command = command.get_command(top, words.pop(0))
-    if command is None or isinstance(command, click.Group):
+    if command is None:
         return False
     options = {name for parameter in command.params for name in parameter.opts}
     return all(word in options for word in words if word.startswith("--"))

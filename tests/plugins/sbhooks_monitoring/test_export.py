@@ -12,6 +12,7 @@ import pytest
 
 from sbhooks.cli import main
 from sbhooks_monitoring.catalog import groups
+from sbhooks_monitoring.export import CONFIGURATIONS
 
 ALERTS = sum(len(group.alerts) for group in groups())
 Tool = Callable[..., subprocess.CompletedProcess[str]]
@@ -52,20 +53,55 @@ def test_everything_is_written_below_the_folder(ask: Ask, tmp_path: Path) -> Non
     }  # fmt: skip
 
 
-def test_once_more_changes_nothing_and_what_was_edited_is_kept(ask: Ask, tmp_path: Path) -> None:
+def states(document: Any) -> dict[str, str]:
+    return {one["path"]: one["state"] for one in document["files"]}
+
+
+def test_once_more_changes_nothing(ask: Ask, tmp_path: Path) -> None:
     ask("export", tmp_path)
-    assert {one["state"] for one in ask("export", tmp_path)["files"]} == {"same"}
-    edited = tmp_path / "alertmanager" / "alertmanager.yml"
-    edited.write_text("mine", encoding="utf-8")
-    said = ask("export", tmp_path, status=2)
-    assert "alertmanager/alertmanager.yml would be replaced" in said
+    assert set(states(ask("export", tmp_path)).values()) == {"same"}
+    assert "everything is there already" in " ".join(ask("export", tmp_path, raw=True).split())
+
+
+def test_rules_are_renewed_and_configurations_kept(ask: Ask, tmp_path: Path) -> None:
+    ask("export", tmp_path)
+    mine = tmp_path / "alertmanager" / "alertmanager.yml"
+    mine.write_text("mine", encoding="utf-8")
+    rules = tmp_path / "prometheus" / "sbhooks.rules.yml"
+    text = rules.read_text(encoding="utf-8")
+    rules.write_text(text.replace("0.7", "0.6"), encoding="utf-8")
+    said = " ".join(ask("export", tmp_path, raw=True).split())
+    assert "1 file written" in said
+    assert "Left as they are: alertmanager/alertmanager.yml. To have them replaced" in said
+    assert (rules.read_text(encoding="utf-8"), mine.read_text(encoding="utf-8")) == (text, "mine")
+    found = states(ask("export", tmp_path, "--force"))
+    assert found.pop("alertmanager/alertmanager.yml") == "replaced"
+    assert set(found.values()) == {"same"}
+
+
+def test_what_is_not_ours_is_not_replaced(ask: Ask, tmp_path: Path) -> None:
+    ask("export", tmp_path / "ours")
+    theirs = tmp_path / "theirs" / "runbooks" / "README.md"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine", encoding="utf-8")
+    said = ask("export", tmp_path / "theirs", status=2)
+    assert "runbooks/README.md would be replaced" in said
     assert "--force" in said
-    said = ask("export", tmp_path, "--job", "other", status=2)
-    assert edited.read_text(encoding="utf-8") == "mine"
-    assert "other" not in (tmp_path / "prometheus/prometheus.yml").read_text(encoding="utf-8")
-    states = {one["path"]: one["state"] for one in ask("export", tmp_path, "--force")["files"]}
-    assert states.pop("alertmanager/alertmanager.yml") == "replaced"
-    assert set(states.values()) == {"same"}
+    assert [path for path in (tmp_path / "theirs").rglob("*") if path.is_file()] == [theirs]
+    assert states(ask("export", tmp_path / "theirs", "--force"))["runbooks/README.md"] == "replaced"
+
+
+def test_all_but_configurations_can_be_told_from_those_of_others(exported: Path) -> None:
+    files = {
+        str(path.relative_to(exported)): path for path in exported.rglob("*") if path.is_file()
+    }
+    unmarked = {
+        name
+        for name, path in files.items()
+        if b"sbhooks monitoring export" not in path.read_bytes()
+    }
+    assert files.keys() >= CONFIGURATIONS
+    assert unmarked <= CONFIGURATIONS
 
 
 def test_people_are_told_what_to_do_next(ask: Ask, tmp_path: Path) -> None:
@@ -102,18 +138,21 @@ def test_what_cannot_be_meant_is_refused(
 def test_promtool_takes_every_way_of_configuring_it(ask: Ask, tmp_path: Path, tool: Tool) -> None:
     token = tmp_path / "a token"
     token.write_text("sbh_x", encoding="utf-8")
+    (tmp_path / "ca.pem").write_text("", encoding="utf-8")
     ask("export", tmp_path / "plain")
     ask(
         "export", tmp_path / "all", "--target", "a.example:8765", "--target", "[::1]:9", "--job",
         "dev tools: all", "--tls", "--token-file", token, "--alertmanager", "alerts.example:9093",
         "--prometheus", "https://metrics.example/", "--runbooks", "https://wiki.example/it's#a b",
     )  # fmt: skip
-    for name in ("plain", "all"):
+    ask("export", tmp_path / "own", "--ca-file", tmp_path / "ca.pem")
+    for name in ("plain", "all", "own"):
         done = tool("promtool", "check", "config", tmp_path / name / "prometheus/prometheus.yml")
         assert done.returncode == 0, done.stderr
     text = (tmp_path / "all" / "prometheus/prometheus.yml").read_text(encoding="utf-8")
     for part in ("a.example:8765", "[::1]:9", "scheme: https", f'credentials_file: "{token}"'):
         assert part in text
+    assert "scheme: https" in (tmp_path / "own/prometheus/prometheus.yml").read_text("utf-8")
     done = tool("promtool", "check", "rules", tmp_path / "all" / "prometheus/sbhooks.rules.yml")
     assert done.returncode == 0, done.stderr
 

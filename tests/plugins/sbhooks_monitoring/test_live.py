@@ -1,7 +1,7 @@
 """Everything that is asked has an answer: a real Prometheus scrapes a real server with data.
 
 One server and one Prometheus for the whole module, with the very files that are exported, but for
-the time between scrapes.
+the time between scrapes. The server wants a token.
 """
 
 from __future__ import annotations
@@ -33,15 +33,18 @@ from sbhooks.testing.factories import Timeline
 from sbhooks.testing.histories import history_of
 from sbhooks_experiments.desk import Desk
 from sbhooks_experiments.plan import Plan
+from sbhooks_monitoring.backstage import SERVER
 from sbhooks_monitoring.catalog import groups, recordings
 from sbhooks_monitoring.configs import Place
 from sbhooks_monitoring.export import export
-from sbhooks_monitoring.panels import OVERVIEW, SERVER, Panel
+from sbhooks_monitoring.overview import OVERVIEW
+from sbhooks_monitoring.panels import Panel
 
 from .conftest import Tool, program
 
 ALERTS = [alert for group in groups() for alert in group.alerts]
 PANELS = [panel for panel in (*OVERVIEW, *SERVER) if panel.queries]
+_SBHOOKS = (sys.executable, "-P", "-m", "sbhooks")
 _EVERY = "2s"
 _PATIENCE_S = 240
 _DOCS = Path(__file__).parents[3] / "docs"
@@ -52,6 +55,14 @@ class Watched(NamedTuple):
 
     server: str
     prometheus: str
+    token: str
+
+    def metrics(self) -> str:
+        """What the server says."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        answer = httpx.get(f"{self.server}/metrics", headers=headers, timeout=30, trust_env=False)
+        assert answer.status_code == 200
+        return answer.text
 
     def ask(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Answer a query as of now; no series, no rows."""
@@ -81,7 +92,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             _serving(room) as server,
             _scraping(room, server) as prometheus,
         ):
-            found = Watched(server, prometheus)
+            found = Watched(server, prometheus, (room / "token").read_text(encoding="utf-8"))
             _until(lambda: found.ask('up{job="sbhooks"} == 1'))
             _until(lambda: found.ask("anomalies_detected_total"))
             scraped = "sum(count_over_time(sbhooks_build_info[10m]))"
@@ -98,9 +109,13 @@ def _serving(room: Path) -> Iterator[str]:
     """``sbhooks serve``, on what has happened so far."""
     with Runtime.start(load_config()) as runtime:
         _fill(runtime)
+    made = subprocess.run(
+        [*_SBHOOKS, "token", "create", "prometheus"], check=True, capture_output=True, text=True
+    )
+    (room / "token").write_text(made.stdout.strip(), encoding="utf-8")
     with (room / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "sbhooks", "serve", "--port", "0"],
+            [*_SBHOOKS, "serve", "--port", "0", "--require-token"],
             stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     try:
@@ -115,7 +130,8 @@ def _serving(room: Path) -> Iterator[str]:
 @contextmanager
 def _scraping(room: Path, server: str) -> Iterator[str]:
     """Prometheus with the exported files, but for the time between scrapes."""
-    export(room / "monitoring", Place(targets=(server.removeprefix("http://"),)))
+    place = Place(targets=(server.removeprefix("http://"),), token_file=str(room / "token"))
+    export(room / "monitoring", place)
     config = room / "monitoring" / "prometheus" / "prometheus.yml"
     text = config.read_text(encoding="utf-8")
     assert text.count("15s") == 2
@@ -248,7 +264,7 @@ def test_what_alerts_say_can_be_read(watched: Watched) -> None:
 
 
 def test_promtool_has_nothing_to_say_about_the_metrics(watched: Watched, tool: Tool) -> None:
-    text = httpx.get(f"{watched.server}/metrics", trust_env=False).text
+    text = watched.metrics()
     done = subprocess.run(
         [program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True,
         check=False,
@@ -257,7 +273,7 @@ def test_promtool_has_nothing_to_say_about_the_metrics(watched: Watched, tool: T
 
 
 def test_every_metric_is_documented(watched: Watched) -> None:
-    text = httpx.get(f"{watched.server}/metrics", trust_env=False).text
+    text = watched.metrics()
     page = (_DOCS / "how-to" / "monitor.md").read_text(encoding="utf-8")
     names = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)
     assert len(names) > 25
