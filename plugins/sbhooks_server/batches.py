@@ -102,10 +102,11 @@ def parse(body: bytes, codec: Codec, *, lines: bool) -> Batch:
     for index, part in enumerate(parts):
         try:
             event = codec.decode(part)
-            error = _too_large(event, len(bytes(part)))
         except (msgspec.DecodeError, UnicodeDecodeError) as failure:
-            error = _NO_EVENT + str(failure)[:300]
-        if error:
+            batch.rejected.append(Rejected(index=index, error=_NO_EVENT + str(failure)[:300]))
+            continue
+        size = len(part) if lines else memoryview(part).nbytes
+        if error := _too_large(event, size):
             batch.rejected.append(Rejected(index=index, error=error))
         else:
             batch.events.append(event)
@@ -124,11 +125,13 @@ def _too_large(event: Event, size: int) -> str:
     """Why an event is larger than any that a recorder writes; "" if it is not."""
     if size > MAX_EVENT_BYTES:
         return f"has {size} bytes, more than {MAX_EVENT_BYTES}"
-    if not event.id or len(event.id) > _MAX_ID_BYTES:
+    if not 0 < len(event.id) <= _MAX_ID_BYTES:
         return f"has an id of {len(event.id)} characters: 1 to {_MAX_ID_BYTES} are allowed"
+    if not event.attributes:
+        return ""
     if len(event.attributes) > MAX_ATTRIBUTES:
         return f"has {len(event.attributes)} attributes, more than {MAX_ATTRIBUTES}"
-    if event.attributes and len(_encode(event.attributes)) > MAX_ATTRIBUTE_BYTES:
+    if len(_encode(event.attributes)) > MAX_ATTRIBUTE_BYTES:
         return f"has more than {MAX_ATTRIBUTE_BYTES} bytes of attributes"
     return ""
 

@@ -94,7 +94,8 @@ class Keeper:
         if (refusal := self._runtime.refusal) is not None:
             raise refusal
         kept = self._append(events, 0)
-        good = [event for place, event in enumerate(events) if place not in kept.poison]
+        poison = kept.poison
+        good = [e for place, e in enumerate(events) if place not in poison] if poison else events
         if good:
             for event in good:
                 self._runtime.hooks.deliver(event)

@@ -55,7 +55,7 @@ def measure() -> list[Bar]:
             work=f"the same after an event was stored ({SKILLS * PHASES * EACH:,} in all)",
             bar=1.5,
             reached=statistics.median(after_news),
-            note="with adding everything up anew",
+            note="the news are added to what was counted before",
         ),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -27,6 +28,7 @@ from sbhooks.config import load_config
 from sbhooks.runtime import Runtime
 from sbhooks_server.guard import Policy
 from sbhooks_server.serving import config
+from sbhooks_server.site import Site
 
 PATIENCE_S = 120  #: For what must come; a loaded machine takes its time.
 
@@ -60,6 +62,7 @@ class Listening:
 
         async def startup(sockets: list[socket.socket] | None = None) -> None:
             await started(sockets)
+            self._loop = asyncio.get_running_loop()
             self._ready.set()
 
         self._server.startup = startup  # type: ignore[method-assign]
@@ -75,6 +78,10 @@ class Listening:
     def connections(self) -> int:
         """How many there are at present."""
         return len(self._server.server_state.connections)
+
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """What its event loop is doing."""
+        return asyncio.all_tasks(self._loop)
 
     def stop(self) -> None:
         self._server.should_exit = True
@@ -101,11 +108,14 @@ class Serving(Listening):
 
     Attributes:
         runtime: What it serves.
+        site: Its parts.
     """
 
     def __init__(self, runtime: Runtime, policy: Policy) -> None:
         self.runtime = runtime
-        super().__init__(config(runtime, policy))
+        made = config(runtime, policy)
+        self.site: Site = cast("Any", made.app).application.state.site
+        super().__init__(made)
 
 
 @contextmanager

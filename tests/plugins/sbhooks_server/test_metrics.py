@@ -22,7 +22,7 @@ from sbhooks.events import Outcome, utc_now
 from sbhooks.hookspecs import hookimpl
 from sbhooks.metrics import Metric, Sample
 from sbhooks.testing.factories import Timeline
-from sbhooks_server import exposition
+from sbhooks_server import exposition, skill_series
 
 from .conftest import PATIENCE_S, kept_port
 
@@ -90,8 +90,8 @@ def test_it_follows_what_changes_and_survives_a_restart(serving: Serve) -> None:
 def test_the_number_of_series_is_bounded_and_nothing_is_left_out(
     serving: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exposition, "MOST_SKILLS", 3)
-    monkeypatch.setattr(exposition, "MOST_PHASES", 2)
+    monkeypatch.setattr(skill_series, "MOST_SKILLS", 3)
+    monkeypatch.setattr(skill_series, "MOST_PHASES", 2)
     monkeypatch.setattr(exposition, "MOST_SOURCES", 1)
     server = serving()
     for number in range(8):
