@@ -126,7 +126,7 @@ def export(line: CommandLine, user: str | None) -> None:
 
     runtime = line.runtime
     pseudonym, store = _meant(runtime, user), runtime.store
-    for event in events_of(store, pseudonym):
+    for event in events_of(store, pseudonym, runtime.codec):
         sys.stdout.write(safe_json(runtime.codec.encode(event).decode()) + "\n")
 
 
@@ -136,11 +136,11 @@ def export(line: CommandLine, user: str | None) -> None:
 @json_option
 @click.pass_obj
 def erase(line: CommandLine, user: str | None, yes: bool, as_json: bool) -> None:
-    """Remove every run of a user from the store, for good."""
+    """Remove every run of a user from the store, and every event that names them, for good."""
     from sbhooks.errors import SbhooksError
-    from sbhooks.hints import forget
     from sbhooks.output import show
     from sbhooks.privacy import Erased, sessions_of
+    from sbhooks.privacy import erase as erase_all
     from sbhooks.wording import count
 
     runtime = line.runtime
@@ -149,8 +149,7 @@ def erase(line: CommandLine, user: str | None, yes: bool, as_json: bool) -> None
     question = f"Erase {runs} of {pseudonym} for good?"
     if not yes and not (sys.stdin.isatty() and click.confirm(question, err=True)):
         raise SbhooksError("nothing was erased, because nobody confirmed. Give --yes to go ahead")
-    erased = store.erase_user(pseudonym)
-    forget(str(runtime.config.home))
+    erased = erase_all(runtime, pseudonym)
     what = f"Erased {runs}, {count(erased, 'event')}."
     show(Erased(user=pseudonym, events=erased), lambda out: out.line(what), as_json=as_json)
 

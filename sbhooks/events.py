@@ -86,12 +86,30 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_de
     """
 
     hook: ClassVar[str] = ""  #: The hook that delivers this kind; "" for none.
+    #: Fields of a plugin's kind that may hold a user's pseudonym: the event is then theirs, to be
+    #: handed out, renamed and erased, whoever's session it stands in.
+    people: ClassVar[tuple[str, ...]] = ()
 
     source: Name
     session: Name
     id: str = msgspec.field(default_factory=new_id)
     at: Annotated[datetime, msgspec.Meta(tz=True)] = msgspec.field(default_factory=utc_now)
     attributes: dict[str, Scalar] = {}
+
+
+def names_person(event: Event, person: str) -> bool:
+    """Whether a field that may name people holds this pseudonym."""
+    return any(getattr(event, field) == person for field in event.people)
+
+
+def with_people(event: Event, pseudonyms: Mapping[str, str]) -> Event:
+    """The event with new pseudonyms in the fields that may name people; itself without any."""
+    new = {
+        field: pseudonyms[name]
+        for field in event.people
+        if (name := getattr(event, field)) in pseudonyms and pseudonyms[name] != name
+    }
+    return msgspec.structs.replace(event, **new) if new else event
 
 
 class Vcs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

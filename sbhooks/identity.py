@@ -119,6 +119,14 @@ def forget_old_key(home: str) -> None:
         pass
 
 
+def is_user(name: str) -> bool:
+    """Whether this is a user's pseudonym, under whatever key."""
+    kind, _, rest = name.partition("-")
+    key, _, digits = rest.partition("-")
+    shaped = kind == "user" and 0 < len(key) <= _MAX_ID and len(digits) == 16
+    return shaped and _DIGITS.issuperset(key + digits)
+
+
 def pseudonym(key: Key, kind: str, name: str) -> str:
     """Stand-in for a name: ``kind-keyid-16 hexadecimal digits``.
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sbhooks import hints, variants
 from sbhooks.errors import SbhooksError
-from sbhooks.events import Event, SessionStart
+from sbhooks.events import Codec, Event, SessionStart, names_person
 from sbhooks.identity import (
     Key,
     forget_old_key,
     host_name,
+    is_user,
     load_key,
     pseudonym,
     replace_key_keeping_old,
@@ -111,10 +113,46 @@ def pseudonym_of(runtime: Runtime, user: str | None) -> str:
     return name if name.startswith("user-") else pseudonym(key, "user", name)
 
 
-def export(store: EventReader, user: str) -> Iterator[Event]:
-    """Every event of every session of a user, oldest first within each session."""
-    for session in sessions_of(store, user):
+def export(store: EventReader, user: str, codec: Codec) -> Iterator[Event]:
+    """Every event of every session of a user, and every other event that names them.
+
+    Args:
+        store: After collecting.
+        user: A pseudonym.
+        codec: Knows which kinds may name people.
+    """
+    sessions = sessions_of(store, user)
+    for session in sessions:
         yield from store.events(EventQuery(sessions=(session,)))
+    own = frozenset(sessions)
+    yield from (event for event in named(store, user, codec) if event.session not in own)
+
+
+def named(store: EventReader, user: str, codec: Codec) -> Iterator[Event]:
+    """Events of plugins' kinds that name a user, such as what an experiment gave them."""
+    if kinds := _kinds_with_people(codec):
+        found = store.events(EventQuery(kinds=kinds))
+        yield from (event for event in found if names_person(event, user))
+
+
+def _kinds_with_people(codec: Codec) -> tuple[str, ...]:
+    return tuple(name for name, kind in codec.kinds.items() if kind.people)
+
+
+def erase(runtime: Runtime, user: str) -> int:
+    """Remove what is recorded of a user, here and in the recorders' files; returns the events.
+
+    Raises:
+        SbhooksError: Something cannot be written.
+    """
+    home = str(runtime.config.home)
+    erased = runtime.store.erase_user(user)
+    hints.forget(home)
+    try:
+        variants.forget(home, user)
+    except OSError as error:
+        raise SbhooksError(f"cannot write {home}: {error.strerror}. Erase once more") from error
+    return erased
 
 
 def sessions_of(store: EventReader, user: str) -> list[str]:
@@ -141,24 +179,27 @@ def rotate(runtime: Runtime) -> int:
         old, new = replace_key_keeping_old(home)
     except (OSError, ValueError) as error:
         raise SbhooksError(f"cannot replace the key: {error}. Run: sbhooks doctor") from error
-    people = {name: _again(new, name) for name in _people(store) if not _is_under(new, name)}
+    everybody = _people(store, runtime.codec)
+    people = {name: _again(new, name) for name in everybody if not _is_under(new, name)}
     own = (("user", user_name()), ("host", host_name()))
     people.update({pseudonym(old, kind, name): pseudonym(new, kind, name) for kind, name in own})
     changed = store.rename_people(people)
+    try:
+        variants.rename(home, people)
+    except OSError as error:
+        raise SbhooksError(f"cannot write {home}: {error.strerror}. Rotate once more") from error
     forget_old_key(home)
     return changed
 
 
-def _people(store: EventReader) -> set[str]:
-    """Every pseudonym that any session has."""
-    starts = store.events(EventQuery(kinds=("session-start",)))
-    return {
-        name
-        for event in starts
-        if isinstance(event, SessionStart)
-        for name in (event.user, event.host)
-        if name
-    }
+def _people(store: EventReader, codec: Codec) -> set[str]:
+    """Every pseudonym that any session has, or any event that names people."""
+    found: set[str | None] = set()
+    for event in store.events(EventQuery(kinds=("session-start", *_kinds_with_people(codec)))):
+        if isinstance(event, SessionStart):
+            found |= {event.user, event.host}
+        found.update(name for field in event.people if is_user(name := getattr(event, field)))
+    return {name for name in found if name}
 
 
 def _again(key: Key, old: str) -> str:

@@ -220,11 +220,18 @@ class EventStore(EventReader, Protocol):
         ...
 
     def rename_people(self, pseudonyms: Mapping[str, str]) -> int:
-        """Replace pseudonyms of users and hosts by new ones; returns how many sessions changed."""
+        """Replace pseudonyms of users and hosts by new ones; returns how many sessions changed.
+
+        Those of events too whose kind says that a field may name people (``Event.people``).
+        """
         ...
 
     def erase_user(self, user: str) -> int:
-        """Remove every event of every session that a user started; returns how many went."""
+        """Remove every event of every session that a user started; returns how many went.
+
+        And every event that names the user in a field of which its kind says that it may
+        (``Event.people``), whoever's session it stands in.
+        """
         ...
 
     def close(self) -> None:

@@ -10,9 +10,10 @@ in every process, so nothing has to be asked or stored to know it.
 * Hash 1, for experiments that began elsewhere: ``md5("unit:experiment") % 100``, below the share
   in percent. Only whole percents can be expressed.
 
-A split whose share is changed moves some units to the other side. They are **pinned** to what
-they got first: whoever reads the log of exposures lists them in ``experiments.json`` in the home
-folder. That file is a cache, lost without harm, and bounded to 1 MiB.
+A split whose share is changed moves some units to the other side, and so does a new pseudonym of a
+user. They are **pinned** to what they got first: whoever reads the log of exposures lists them in
+``experiments.json`` in the home folder. That file is a cache, lost without harm, and bounded to
+1 MiB.
 
 Standard library only: host processes import this module. Reading never raises.
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from hashlib import md5, sha256
 from os.path import join
 from typing import Any, NamedTuple
@@ -194,6 +196,46 @@ def save(home: str, running: dict[str, Running]) -> None:
     except BaseException:
         os.unlink(draft)
         raise
+
+
+def rename(home: str, pseudonyms: Mapping[str, str]) -> None:
+    """Give users new pseudonyms; each keeps the variant that the old one would get.
+
+    Raises:
+        OSError: The home cannot be written.
+    """
+    known = load(home)
+    for name, one in known.items():
+        if one.unit == "user":
+            known[name] = one._replace(pins=_renamed(one, pseudonyms))
+    if known:
+        save(home, known)
+
+
+def _renamed(one: Running, pseudonyms: Mapping[str, str]) -> dict[str, str]:
+    before, now = Assigner(one.split, one.pins), Assigner(one.split)
+    pins = {unit: variant for unit, variant in one.pins.items() if unit not in pseudonyms}
+    for old, new in pseudonyms.items():
+        if not new.startswith("user-"):
+            continue  # a host
+        # Hash 1 takes the plain name, which has not changed.
+        variant = before.assign(old).variant if one.split.hash != 1 else one.pins.get(old)
+        if variant is not None and variant != now.assign(new).variant:
+            pins[new] = variant
+    return pins
+
+
+def forget(home: str, user: str) -> None:
+    """Take a user out of the file.
+
+    Raises:
+        OSError: The home cannot be written.
+    """
+    known = load(home)
+    if any(user in one.pins for one in known.values()):
+        for one in known.values():
+            one.pins.pop(user, None)
+        save(home, known)
 
 
 def _running(row: dict[str, Any]) -> Running:

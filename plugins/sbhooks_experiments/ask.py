@@ -49,7 +49,7 @@ def listing(store: EventReader, *, now: datetime) -> ExperimentList:
             name=one.experiment, status=one.status, unit=one.units.unit, mode=one.plan.mode,
             created_at=known[one.experiment].created_at, control=one.plan.control,
             treatment=one.plan.treatment, exposed=one.units.exposed, planned=one.units.planned,
-            decision=one.summary,
+            decision=one.decision, summary=one.summary,
         )
         for one in found
     ]  # fmt: skip

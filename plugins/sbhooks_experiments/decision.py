@@ -27,7 +27,7 @@ from sbhooks_experiments.results import GuardrailResult, MetricResult
 
 TREATMENT, CONTROL = "treatment", "control"
 INCONCLUSIVE, UNHEALTHY = "inconclusive", "unhealthy"
-MORE = "needs more units"
+MORE = "needs-more-units"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -151,7 +151,7 @@ def draw_list(out: Output, rows: Sequence[ExperimentRow], now: datetime) -> None
         Column("created", right=True, optional=True),
     ]
     out.table(columns, [
-        [row.name, row.status, f"{row.exposed:,} of {row.planned:,}", row.decision,
+        [row.name, row.status, f"{row.exposed:,} of {row.planned:,}", row.summary,
          ago(row.created_at, now)]
         for row in rows
     ])  # fmt: skip

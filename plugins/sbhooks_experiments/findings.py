@@ -19,7 +19,7 @@ class ExperimentResult(Insight, frozen=True, kw_only=True, tag="experiment"):
 
     Attributes:
         decision: ``"treatment"``, ``"control"``, ``"inconclusive"``, ``"unhealthy"`` or
-            ``"needs more units"``.
+            ``"needs-more-units"``.
         control_units: Units of the control.
         treatment_units: Units of the treatment.
     """

@@ -12,7 +12,7 @@ from sbhooks.variants import CONTROL, TREATMENT, Assigner, Running
 from sbhooks_experiments.ask import need_libraries
 from sbhooks_experiments.kinds import KINDS
 from sbhooks_experiments.log import State, columns, first_exposures, states
-from sbhooks_experiments.plan import Mode
+from sbhooks_experiments.plan import Mode, Unit
 
 #: Beyond that many events the tables are only filled when somebody asks for an analysis.
 MOST_FOR_TABLES = 2_000
@@ -57,7 +57,9 @@ def of_state(state: State, store: EventReader) -> Running:
     plan = state.plan
     share, pins = plan.ratio, {}
     moved = any("ratio" in edit.changed for edit in state.edits)
-    if plan.mode is Mode.BANDIT or moved:
+    # Users get new pseudonyms when their key is replaced; hash 1 does not go by these.
+    renamed = plan.unit is Unit.USER and plan.hash != 1
+    if plan.mode is Mode.BANDIT or moved or renamed:
         share = present_share(state, store)
         pins = pins_of(state, first_exposures(store, plan.name), share)
     return Running(

@@ -9,7 +9,7 @@ OpenTelemetry's ``feature_flag.evaluation``: experiment = ``feature_flag.key``, 
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -48,6 +48,8 @@ class Exposure(Event, frozen=True, kw_only=True, tag="exposure"):
     variant: Name
     reason: str = "split"
 
+    people: ClassVar[tuple[str, ...]] = ("unit",)
+
 
 class ExperimentOutcome(Event, frozen=True, kw_only=True, tag="outcome"):
     """Something that a unit did under its variant has ended.
@@ -67,6 +69,8 @@ class ExperimentOutcome(Event, frozen=True, kw_only=True, tag="outcome"):
     outcome: Outcome
     duration_s: Seconds | None = None
     rating: Stars | None = None
+
+    people: ClassVar[tuple[str, ...]] = ("unit",)
 
 
 class ExperimentStop(Event, frozen=True, kw_only=True, tag="experiments-stop"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from sbhooks_experiments.plan import Unit
 if TYPE_CHECKING:
     from sbhooks.vcs import Checkout
 
-_PSEUDONYM = re.compile(r"user-[0-9a-f]{1,32}-[0-9a-f]{16}")
 _LONGEST = 200
 
 
@@ -32,7 +30,7 @@ def unit_name(unit: Unit, given: str | None, home: str, *, session: str | None =
     """
     if given is not None:
         _check(given)
-        if unit is Unit.USER and not _PSEUDONYM.fullmatch(given):
+        if unit is Unit.USER and not identity.is_user(given):
             return identity.pseudonym(identity.load_key(home), "user", given)
         return given
     if unit is Unit.USER:

@@ -142,7 +142,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         experiment: Its name.
         status: ``"running"``, ``"completed"`` (decided) or ``"stopped"``.
         decision: ``"treatment"``, ``"control"``, ``"inconclusive"``, ``"unhealthy"`` or
-            ``"needs more units"``.
+            ``"needs-more-units"``.
         reason: Why, in a sentence.
         summary: The decision with its figures.
         units_needed: How many more, where more are needed.
@@ -187,7 +187,8 @@ class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
         treatment: Likewise.
         exposed: Units that met a variant.
         planned: Number of units after which it is over.
-        decision: What follows from the result, in words.
+        decision: As in ``sbhooks experiment analyze --json``.
+        summary: The decision with its figures, in words.
     """
 
     name: str
@@ -200,6 +201,7 @@ class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
     exposed: int
     planned: int
     decision: str
+    summary: str
 
 
 class ExperimentList(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from sbhooks.events import Codec, Event, names_person, with_people
 from sbhooks.ids import pack_id
-from sbhooks_storage import archive
+from sbhooks_storage import archive, rows
 from sbhooks_storage.append import high_water, set_high_water
 from sbhooks_storage.rebuild import rebuild
 from sbhooks_storage.sessions import update_context
@@ -19,8 +20,11 @@ _TABLES = {
 _OLD_TABLES = ("skill_user_interactions", "ab_test_assignments", "ab_test_outcomes")
 
 
-def rename_people(connection: sqlite3.Connection, pseudonyms: Mapping[str, str]) -> int:
-    """See ``EventStore.rename_people``."""
+def rename_people(
+    connection: sqlite3.Connection, pseudonyms: Mapping[str, str], codec: Codec
+) -> int:
+    """See ``EventStore.rename_people``; the codec knows which fields may name people."""
+    named = _rename_in_events(connection, pseudonyms, codec)
     connection.execute("CREATE TEMP TABLE renamed (old TEXT PRIMARY KEY, new TEXT NOT NULL)")
     try:
         connection.executemany("INSERT INTO temp.renamed VALUES (?, ?)", pseudonyms.items())
@@ -45,9 +49,39 @@ def rename_people(connection: sqlite3.Connection, pseudonyms: Mapping[str, str])
         sessions += _rename_in_old_tables(connection)
     finally:
         connection.execute("DROP TABLE temp.renamed")
-    if sessions:
+    changed = named.union(session_no for (session_no,) in sessions)
+    if changed:
         set_high_water(connection, high_water(connection) + 1)
-    return len(sessions)
+    return len(changed)
+
+
+def _rename_in_events(
+    connection: sqlite3.Connection, pseudonyms: Mapping[str, str], codec: Codec
+) -> set[int]:
+    """Rename people in events of plugins' kinds; returns the numbers of their sessions."""
+    changed: set[int] = set()
+    fields = ", ".join(f"{name} = ?" for name in rows.OTHER_FIELDS)
+    for seq, session_no, event in _with_people(connection, codec):
+        renamed = with_people(event, pseudonyms)
+        if renamed is not event:
+            text = rows.other_row(renamed)[: len(rows.OTHER_FIELDS)]
+            connection.execute(
+                f"UPDATE other_event SET {fields}, body = ? WHERE seq = ?",
+                (*text, codec.encode(renamed).decode(), seq),
+            )
+            changed.add(session_no)
+    return changed
+
+
+def _with_people(connection: sqlite3.Connection, codec: Codec) -> Iterator[tuple[int, int, Event]]:
+    """Number, session and event of all whose kind may name people."""
+    for kind, made in codec.kinds.items():
+        if made.people:
+            found = connection.execute(
+                "SELECT seq, session_no, body FROM other_event WHERE kind = ?", (kind,)
+            ).fetchall()
+            for seq, session_no, body in found:
+                yield seq, session_no, codec.decode(body)
 
 
 def _rename_in_old_tables(connection: sqlite3.Connection) -> list[tuple[int]]:
@@ -70,7 +104,7 @@ def _rename_in_old_tables(connection: sqlite3.Connection) -> list[tuple[int]]:
     return found
 
 
-def erase_user(connection: sqlite3.Connection, user: str) -> int:
+def erase_user(connection: sqlite3.Connection, user: str, codec: Codec) -> int:
     """See ``EventStore.erase_user``; the freed pages are overwritten."""
     connection.execute("PRAGMA secure_delete = ON")
     sessions = connection.execute(
@@ -82,6 +116,7 @@ def erase_user(connection: sqlite3.Connection, user: str) -> int:
         "DELETE FROM event_key WHERE event_id = ?", [(pack_id(name),) for name in archived]
     )
     erased = len(archived) + sum(_erase_session(connection, *session) for session in sessions)
+    erased += _erase_named(connection, user, codec)
     for table in _OLD_TABLES:
         connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (user,))
     if erased:
@@ -109,6 +144,17 @@ def _erase_session(connection: sqlite3.Connection, session_no: int) -> int:
         erased += deleted.rowcount
     connection.execute("DELETE FROM session WHERE session_no = ?", (session_no,))
     return erased
+
+
+def _erase_named(connection: sqlite3.Connection, user: str, codec: Codec) -> int:
+    """Remove events that name somebody, with their identities; their sessions stay."""
+    gone = [(s,) for s, _, event in _with_people(connection, codec) if names_person(event, user)]
+    connection.executemany(
+        "DELETE FROM event_key WHERE event_id IN (SELECT event_id FROM other_event WHERE seq = ?)",
+        gone,
+    )
+    connection.executemany("DELETE FROM other_event WHERE seq = ?", gone)
+    return len(gone)
 
 
 def _erase_orphans(connection: sqlite3.Connection) -> None:

@@ -39,6 +39,7 @@ class SqliteEventStore:
 
     def __init__(self, database: Database, codec: Codec) -> None:
         self._database = database
+        self._codec = codec
         self._appender = Appender(codec)
         self._reader = Reader(codec)
 
@@ -99,7 +100,7 @@ class SqliteEventStore:
     def rename_people(self, pseudonyms: Mapping[str, str]) -> int:
         """See :meth:`sbhooks.store.EventStore.rename_people`."""
         with self._database.writing() as connection:
-            return people.rename_people(connection, pseudonyms)
+            return people.rename_people(connection, pseudonyms, self._codec)
 
     def erase_user(self, user: str) -> int:
         """See :meth:`sbhooks.store.EventStore.erase_user`."""
@@ -140,7 +141,7 @@ class SqliteEventStore:
 
     def _erase(self, user: str) -> int:
         with self._database.writing() as connection:
-            erased = people.erase_user(connection, user)
+            erased = people.erase_user(connection, user, self._codec)
         if erased:
             self._database.empty_journal()  # the erased rows also stand there
         return erased

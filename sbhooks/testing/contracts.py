@@ -477,6 +477,20 @@ class EventStoreContract:
         assert store.rename_people({"ann": "bob", "bob": "ann"}) == 2
         assert [start.user for start in stored(store)] == ["bob", "ann"]  # type: ignore[attr-defined]
 
+    def test_events_that_name_people_are_theirs(self, store: EventStore) -> None:
+        time = Timeline()
+        store.append([time.start(user="bob"), time.note(author="ann"), time.note(author="bob"),
+                      time.note(text="ann")])  # fmt: skip
+        assert store.rename_people({"ann": "bob", "bob": "ann"}) == 1
+        notes = stored(store, EventQuery(kinds=("testing-note",)))
+        assert [note.author for note in notes] == ["bob", "ann", None]  # type: ignore[attr-defined]
+        mark = store.high_water()
+        assert store.erase_user("bob") == 1
+        assert store.high_water() > mark
+        assert stored(store, EventQuery(kinds=("testing-note",))) == notes[1:]
+        assert store.erase_user("ann") == 3
+        assert stored(store) == []
+
     def test_erasing_a_user_takes_all_their_sessions(self, store: EventStore) -> None:
         mine, theirs = Timeline("mine"), Timeline("theirs")
         kept = [theirs.start(user="bob"), theirs.passed(), theirs.failed()]

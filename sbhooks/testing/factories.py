@@ -7,7 +7,7 @@ Each event of one :class:`Timeline` is a second later than the one before, from
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sbhooks.events import (
     Detail,
@@ -34,6 +34,9 @@ class NoteEvent(Event, frozen=True, kw_only=True, tag="testing-note"):
     subtest: str | None = None
     outcome: Outcome | None = None
     duration_s: float | None = None
+    author: str | None = None
+
+    people: ClassVar[tuple[str, ...]] = ("author",)
 
 
 class Timeline:

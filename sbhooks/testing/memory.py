@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from sbhooks.errors import StoreError
-from sbhooks.events import Event, SessionStart, from_us, kind_of, to_us
+from sbhooks.events import (
+    Event,
+    SessionStart,
+    from_us,
+    kind_of,
+    names_person,
+    to_us,
+    with_people,
+)
 from sbhooks.ids import pack_id
 from sbhooks.results import check_results, replaced
 from sbhooks.store import Dimension, EventQuery, Rollup, SqlValue, Tail, bucket
@@ -74,15 +82,16 @@ class MemoryEventStore:
         self._check_open()
         changed = set()
         for index, (position, event) in enumerate(self._stored):
+            renamed = with_people(event, pseudonyms)
             if isinstance(event, SessionStart):
                 renamed = msgspec.structs.replace(
                     event,
                     user=None if event.user is None else pseudonyms.get(event.user, event.user),
                     host=None if event.host is None else pseudonyms.get(event.host, event.host),
                 )
-                if renamed != event:
-                    self._stored[index] = (position, renamed)
-                    changed.add(event.session)
+            if renamed != event:
+                self._stored[index] = (position, renamed)
+                changed.add(event.session)
         for row in self._people_in_results():
             row["user_id"] = pseudonyms.get(str(row["user_id"]), row["user_id"])
         self._position += bool(changed)
@@ -96,7 +105,11 @@ class MemoryEventStore:
             for _, event in self._stored
             if isinstance(event, SessionStart) and event.user == user
         }
-        kept = [item for item in self._stored if item[1].session not in sessions]
+        kept = [
+            item
+            for item in self._stored
+            if item[1].session not in sessions and not names_person(item[1], user)
+        ]
         erased = len(self._stored) - len(kept)
         self._stored = kept
         for table, rows in self.results.items():

@@ -138,7 +138,7 @@ test_results = _events(
 notes = _events(
     NoteEvent,
     text=texts, subtest=_optional(texts), skill=_optional(names), outcome=_optional(outcomes),
-    duration_s=_optional(durations),
+    duration_s=_optional(durations), author=_optional(people),
 )  # fmt: skip
 
 #: An event of any kind; ``NoteEvent`` must be declared to whoever reads it.

@@ -115,7 +115,7 @@ def test_export_is_everything_of_one_person(runtime: Runtime, store: MemoryEvent
     one, two = Timeline("a"), Timeline("b")
     events = [one.start(user="user-1"), one.passed(), one.end()]
     store.append([*events, two.start(user="user-2"), two.passed()])
-    assert list(export(store, "user-1")) == events
+    assert list(export(store, "user-1", runtime.codec)) == events
     assert sessions_of(store, "user-2") == ["b"]
     assert sessions_of(store, "user-3") == []
 

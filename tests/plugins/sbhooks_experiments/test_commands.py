@@ -124,6 +124,9 @@ def test_status_and_list_tell_how_far_it_is(filled: str, ask: Ask) -> None:
     ask("create", "other", "--control", "a", "--treatment", "b")
     rows = ask("list")["experiments"]
     assert [(row["name"], row["exposed"]) for row in rows] == [("other", 0), ("fast", 44)]
+    assert [(row["decision"], row["summary"]) for row in rows] == [
+        ("needs-more-units", "needs up to 1,000 more units"), ("treatment", "treatment"),
+    ]  # fmt: skip
     assert "2 experiments." in ask("list", raw=True)
 
 

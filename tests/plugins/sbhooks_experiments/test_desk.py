@@ -250,7 +250,7 @@ def test_too_few_units_need_more(desk: Desk) -> None:
     desk.create(plan(max_units=50))
     fill(desk, "fast", 4, control=1.0, treatment=1.0)
     found = desk.analyse("fast")
-    assert found.decision == "needs more units"
+    assert found.decision == "needs-more-units"
     assert found.units_needed == 46
     assert found.summary == "needs up to 46 more units"  # a result may come at any time
     assert found.reason.endswith("10 are needed before anything is decided")
@@ -279,7 +279,7 @@ def test_no_interval_of_rates_is_wider_than_rates_can_differ(desk: Desk) -> None
 def test_an_experiment_without_units_answers(desk: Desk) -> None:
     desk.create(plan(secondary=(Metric.RATING,), guardrails=(parse_guardrail("user_rating:0.5"),)))
     found = desk.analyse("fast")
-    assert found.decision == "needs more units"
+    assert found.decision == "needs-more-units"
     assert found.metrics[0].test.startswith("not enough data")
     assert "NaN" not in json.dumps(found.summary)
 
@@ -319,7 +319,7 @@ def test_a_fixed_horizon_says_nothing_before_its_end(desk: Desk) -> None:
     desk.create(plan(primary=(Metric.DURATION,), max_units=40, mode=Mode.FIXED))
     fill(desk, "fast", 38, control=10.0, treatment=1.0)
     found = desk.analyse("fast")
-    assert (found.decision, found.units_needed) == ("needs more units", 2)
+    assert (found.decision, found.units_needed) == ("needs-more-units", 2)
     assert found.summary == "needs 2 more units"
     assert "always valid" in found.metrics[0].test
     fill(desk, "fast", 42, first=38, control=10.0, treatment=1.0)
@@ -358,7 +358,7 @@ def test_a_bandit_keeps_to_its_guardrails(desk: Desk) -> None:
     fill(desk, "fast", 44, control=10.0, treatment=1.0)
     found = desk.analyse("fast")
     assert found.probability is not None and found.probability > 0.99
-    assert (found.guardrails[0].state, found.decision) == ("open", "needs more units")
+    assert (found.guardrails[0].state, found.decision) == ("open", "needs-more-units")
 
 
 # --- what others see ----------------------------------------------------------

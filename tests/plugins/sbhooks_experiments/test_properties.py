@@ -161,7 +161,7 @@ def test_any_log_has_an_answer_without_nan(found: list[Row], mode: Mode, most: i
         if metric.low is not None and metric.high is not None:
             assert metric.low <= metric.high
     assert answer.decision in {
-        "treatment", "control", "inconclusive", "unhealthy", "needs more units",
+        "treatment", "control", "inconclusive", "unhealthy", "needs-more-units",
     }  # fmt: skip
 
 
