@@ -11,11 +11,10 @@ several outcomes                    delta method, Welch's t     the same, from i
 ==================================  ==========================  ==============================
 
 Where units have a past that says something about them, the comparison is sharpened by it
-(CUPED), and says how much of the variance went.
+(CUPED), and says how much of the variance went. Where skewed values and variants of different
+size would make a t statistic err, it is corrected for that, and the test's name says so.
 
 References:
-    Deng, Xu, Kohavi & Walker, *Improving the sensitivity of online controlled experiments by
-    utilizing pre-experiment data*, WSDM 2013.
     Agresti & Caffo, *Simple and effective confidence intervals for proportions*, The American
     Statistician 54 (2000).
 """
@@ -27,18 +26,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from sbhooks_experiments import sequential
+from sbhooks_experiments import cuped, sequential
 from sbhooks_experiments.plan import Metric
 from sbhooks_experiments.statistics import (
     Arm,
     Difference,
     arm,
     barnard,
-    linearise,
-    margin_t,
+    interval_t,
     newcombe,
     no_spread,
-    of_values,
     plus_one,
     pooled_z,
     student,
@@ -56,8 +53,6 @@ if TYPE_CHECKING:
 EXACT_UP_TO = 1_000  #: Units of both variants up to which proportions are tested exactly.
 #: How far two values of a metric can be apart; an interval ends there at the latest.
 MOST = {Metric.COMPLETION_RATE: 1.0, Metric.RATING: 4.0}
-_LEAST_FOR_CUPED = 20  # units per variant; below, the slope is a guess
-_LEAST_PAST = 0.5  # share of the units that must have a past
 
 
 class Rules(NamedTuple):
@@ -119,7 +114,7 @@ def compare(metric: Metric, control: Sample, treatment: Sample, rules: Rules) ->
         arm(control.top, control.bottom, binary=binary),
         arm(treatment.top, treatment.bottom, binary=binary),
     )
-    adjusted, reduction = _cuped(control, treatment) if rules.cuped else (None, None)
+    adjusted, reduction = cuped.adjusted(control, treatment) if rules.cuped else (None, None)
     if adjusted is None and binary:
         found = _proportions(arms, rules)
     else:
@@ -171,11 +166,11 @@ def _means(
         return _without_spread(arms, adjusted, rules)
     if rules.any_time:
         return _at_any_time(arms, adjusted, difference, rules, name)
-    half = margin_t(difference, rules.alpha)
+    low, high = interval_t(difference, rules.alpha)
     return Compared(
-        test=name, control=arms[0], treatment=arms[1], effect=difference.effect,
-        low=difference.effect - half, high=difference.effect + half,
-        p_value=two_sided(difference), adjusted=adjusted,
+        test=_named(name, difference), control=arms[0], treatment=arms[1],
+        effect=difference.effect, low=low, high=high, p_value=two_sided(difference),
+        adjusted=adjusted,
     )  # fmt: skip
 
 
@@ -186,13 +181,16 @@ def _at_any_time(
     units = arms[0].n + arms[1].n
     e = sequential.e_value(difference, units, rules.planned, rules.tuned)
     k = units * sequential.tuning(rules.planned, rules.tuned)
-    half = sequential.half_width_at(difference, k, rules.alpha)
+    low, high = sequential.interval(difference, k, rules.alpha)
     effect = adjusted[1].value - adjusted[0].value
     return Compared(
-        test=f"{name}, always valid", control=arms[0], treatment=arms[1], effect=effect,
-        low=difference.effect - half, high=difference.effect + half,
-        p_value=min(1.0, 1 / e), e_value=e, adjusted=adjusted,
+        test=f"{_named(name, difference)}, always valid", control=arms[0], treatment=arms[1],
+        effect=effect, low=low, high=high, p_value=min(1.0, 1 / e), e_value=e, adjusted=adjusted,
     )  # fmt: skip
+
+
+def _named(test: str, difference: Difference) -> str:
+    return f"{test}, corrected for skew" if difference.skew else test
 
 
 def _without_spread(arms: tuple[Arm, Arm], adjusted: tuple[Arm, Arm], rules: Rules) -> Compared:
@@ -210,34 +208,6 @@ def _without_spread(arms: tuple[Arm, Arm], adjusted: tuple[Arm, Arm], rules: Rul
     )  # fmt: skip
 
 
-def _cuped(control: Sample, treatment: Sample) -> tuple[tuple[Arm, Arm] | None, float | None]:
-    """Arms with what the units' past explains taken off, and the share of variance that went."""
-    import numpy as np
-
-    if min(control.n, treatment.n) < _LEAST_FOR_CUPED:
-        return None, None
-    pasts = (control.past, treatment.past)
-    known = [~np.isnan(past) for past in pasts]
-    if min(float(mask.mean()) for mask in known) < _LEAST_PAST:
-        return None, None
-    values = (linearise(control.top, control.bottom), linearise(treatment.top, treatment.bottom))
-    mean = float(np.concatenate([p[m] for p, m in zip(pasts, known, strict=True)]).mean())
-    centred = [np.where(m, p - mean, 0.0) for p, m in zip(pasts, known, strict=True)]
-    within = [c - c.mean() for c in centred]
-    below = sum(float((w * w).sum()) for w in within)
-    if below <= 0:
-        return None, None
-    above = sum(float((w * v).sum()) for w, v in zip(within, values, strict=True))
-    slope = above / below
-    plain = [of_values(v) for v in values]
-    arms = [of_values(v - slope * c) for v, c in zip(values, centred, strict=True)]
-    before = sum(one.se2 for one in plain)
-    after = sum(one.se2 for one in arms)
-    if before <= 0 or after >= before:
-        return None, None
-    return (arms[0], arms[1]), 1 - after / before
-
-
 def bounds(
     arms: tuple[Arm, Arm], rules: Rules, factor: float = 1.0, *, most: float | None = None
 ) -> tuple[float, float] | None:
@@ -253,11 +223,10 @@ def bounds(
     if difference.se == 0:
         return difference.effect, difference.effect
     if not rules.any_time:
-        half = margin_t(difference, rules.alpha)
+        ends = interval_t(difference, rules.alpha)
     else:
         k = (arms[0].n + arms[1].n) * sequential.tuning(rules.planned, rules.tuned)
-        half = sequential.half_width_at(difference, k, rules.alpha)
-    if not math.isfinite(half):
+        ends = sequential.interval(difference, k, rules.alpha)
+    if not all(map(math.isfinite, ends)):
         return None
-    ends = difference.effect - half, difference.effect + half
     return _clipped(*ends, most if factor == 1 else None)

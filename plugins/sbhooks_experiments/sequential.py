@@ -9,7 +9,7 @@ p-value that may be read at any time.
 
 The mixture is tuned to be narrowest when the planned number of units is reached. With few units
 the standard error is itself uncertain; a t statistic is therefore first replaced by the normal
-one with the same tail.
+one with the same tail, and freed of skewness where that matters (:mod:`.skewness`).
 
 References:
     Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, *Time-uniform central limit theory and
@@ -43,13 +43,13 @@ def e_value(difference: Difference, units: int, planned: int, alpha: float) -> f
         alpha: Level for which the mixture is tuned.
     """
     k = units * tuning(planned, alpha)
-    z2 = normal_equivalent(difference.effect / difference.se, difference.df) ** 2
+    z2 = normal_equivalent(difference.t, difference.df) ** 2
     log = z2 * k / (2 * (k + 1)) - math.log(k + 1) / 2
     return math.exp(min(log, _LARGEST_LOG))
 
 
-def half_width_at(difference: Difference, k: float, alpha: float) -> float:
-    """Half the width of the confidence sequence.
+def interval(difference: Difference, k: float, alpha: float) -> tuple[float, float]:
+    """The confidence sequence as it stands.
 
     Args:
         difference: With its standard error.
@@ -57,7 +57,7 @@ def half_width_at(difference: Difference, k: float, alpha: float) -> float:
         alpha: Probability with which the true difference may ever leave the sequence.
     """
     z = math.sqrt((k + 1) / k * (math.log(k + 1) - 2 * math.log(alpha)))
-    return t_equivalent(z, difference.df) * difference.se
+    return difference.between(t_equivalent(z, difference.df))
 
 
 def normal_equivalent(t: float, df: float) -> float:

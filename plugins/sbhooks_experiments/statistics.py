@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sbhooks_experiments.skewness import skewness, within, without
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -34,12 +36,14 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
         variance: Variance between units of the linearised values; ``variance / n`` is the
             squared standard error of ``value``.
         successes: Where every unit is one success or failure, the number of successes.
+        third: Third central moment of the linearised values.
     """
 
     n: int
     value: float
     variance: float
     successes: int | None = None
+    third: float = 0.0
 
     @property
     def se2(self) -> float:
@@ -54,11 +58,30 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         effect: Treatment less control.
         se: Standard error, 0 where units of a variant do not differ at all.
         df: Degrees of freedom of the standard error; infinite for large samples.
+        skew: Skewness of the effect, taken out of tests and intervals; 0 where it is too
+            small to matter.
     """
 
     effect: float
     se: float
     df: float
+    skew: float = 0.0
+
+    @property
+    def t(self) -> float:
+        """The t statistic of "there is no difference".
+
+        Raises:
+            ZeroDivisionError: No spread: ask :func:`no_spread`.
+        """
+        return without(self.effect / self.se, self.skew)
+
+    def between(self, critical: float) -> tuple[float, float]:
+        """The differences whose t statistic is at most ``critical``."""
+        return (
+            self.effect - within(critical, self.skew) * self.se,
+            self.effect - within(-critical, self.skew) * self.se,
+        )
 
 
 def linearise(top: Floats, bottom: Floats) -> Floats:
@@ -91,20 +114,25 @@ def of_values(values: Floats, successes: int | None = None) -> Arm:
     """Sum up linearised values of one variant's units, one each."""
     n = len(values)
     mean = float(values.mean())
-    variance = float(((values - mean) ** 2).sum() / (n - 1)) if n > 1 else 0.0
+    rest = values - mean
+    squares = rest * rest
+    variance = float(squares.sum() / (n - 1)) if n > 1 else 0.0
     # What is left of equal values after rounding is no spread.
     variance = variance if variance > (1e-12 * max(abs(mean), 1e-300)) ** 2 else 0.0
-    return Arm(n=n, value=mean, variance=variance, successes=successes)
+    third = float(squares @ rest) / n
+    return Arm(n=n, value=mean, variance=variance, successes=successes, third=third)
 
 
 def welch(control: Arm, treatment: Arm, factor: float = 1.0) -> Difference:
     """Treatment less ``factor`` times control, each with its own variance."""
+    effect = treatment.value - factor * control.value
     c, t = factor**2 * control.se2, treatment.se2
     total = c + t
     if total == 0:
-        return Difference(effect=treatment.value - factor * control.value, se=0.0, df=math.inf)
+        return Difference(effect=effect, se=0.0, df=math.inf)
     df = total**2 / (c**2 / max(control.n - 1, 1) + t**2 / max(treatment.n - 1, 1))
-    return Difference(effect=treatment.value - factor * control.value, se=math.sqrt(total), df=df)
+    skew = skewness(control, treatment, factor)
+    return Difference(effect=effect, se=math.sqrt(total), df=df, skew=skew)
 
 
 def student(control: Arm, treatment: Arm) -> Difference:
@@ -119,16 +147,14 @@ def two_sided(difference: Difference) -> float:
     """The p-value of "there is no difference", by Student's t."""
     from scipy.special import stdtr
 
-    if difference.se == 0:
-        raise ZeroDivisionError("no spread: ask no_spread()")
-    return float(2 * stdtr(difference.df, -abs(difference.effect) / difference.se))
+    return float(2 * stdtr(difference.df, -abs(difference.t)))
 
 
-def margin_t(difference: Difference, alpha: float) -> float:
-    """Half the width of the interval that holds with probability ``1 - alpha``."""
+def interval_t(difference: Difference, alpha: float) -> tuple[float, float]:
+    """The interval that holds with probability ``1 - alpha``."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(difference.df, 1 - alpha / 2)) * difference.se
+    return difference.between(float(stdtrit(difference.df, 1 - alpha / 2)))
 
 
 def no_spread(control: Arm, treatment: Arm) -> float:

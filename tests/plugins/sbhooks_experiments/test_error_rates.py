@@ -66,6 +66,11 @@ def heavy(chance: Generator, n: int, effect: float) -> Sample:
     return Sample((habit + effect) * chance.gamma(2 * runs, 0.5), runs, np.full(n, np.nan))
 
 
+def very_skewed(chance: Generator, n: int, effect: float) -> Sample:
+    """A few values that are a hundred times as large as most."""
+    return single(chance.lognormal(0, 1.5, n) + effect)
+
+
 METRICS = {rates: Metric.COMPLETION_RATE}
 
 
@@ -98,6 +103,61 @@ def test_a_fixed_horizon_names_few_false_winners(
     record_property("rate", float(rate))
     allowed = most if trials >= 3_000 else 0.05 + chance_margin(0.05, trials)
     assert rate <= allowed, rate
+
+
+@short_and_long
+@pytest.mark.parametrize(("control", "treatment"), [(96, 24), (24, 96), (900, 100)])
+@pytest.mark.parametrize(("draw", "most"), [(normal, 0.06), (skewed, 0.06), (very_skewed, 0.06),
+                                            (several, 0.07), (heavy, 0.07)])  # fmt: skip
+def test_skewed_values_in_variants_of_different_size_name_few_false_winners(
+    draw: Draw, most: float, control: int, treatment: int, trials: int,
+    record_property: Callable[[str, object], None],
+) -> None:  # fmt: skip
+    """Welch's test alone names 9 and 10 % where values are very skewed."""
+    chance, wins = np.random.default_rng(109), 0
+    for _ in range(trials):
+        arms = draw(chance, control, 0.0), draw(chance, treatment, 0.0)
+        found = compare(Metric.DURATION, *arms, ONCE)
+        assert found is not None
+        wins += found.p_value <= 0.05
+    record_property("rate", float(wins / trials))
+    allowed = most if trials >= 3_000 else 0.05 + chance_margin(0.05, trials)
+    assert wins / trials <= allowed, wins / trials
+
+
+@pytest.mark.parametrize("trials", [60, pytest.param(2_000, marks=pytest.mark.slow)],
+                         ids=["short", "long"])  # fmt: skip
+@pytest.mark.parametrize("share", [0.1, 0.2])
+@pytest.mark.parametrize("draw", [skewed, very_skewed])
+def test_forty_looks_at_skewed_values_of_a_small_variant_name_few_false_winners(
+    draw: Draw, share: float, trials: int, record_property: Callable[[str, object], None]
+) -> None:
+    """Welch's error alone names 16 % in the worst of these."""
+    chance = np.random.default_rng(110)
+    found = [_peek_at_shares(draw, chance, 1_000, share) for _ in range(trials)]
+    winners, left = np.array(found).mean(axis=0)
+    record_property("winners", float(winners))
+    record_property("interval ever wrong", float(left))
+    allowed = 0.05 if trials >= 1_000 else 0.05 + chance_margin(0.05, trials)
+    assert winners <= allowed, winners
+    assert left <= allowed, left
+
+
+def _peek_at_shares(
+    draw: Draw, chance: Generator, units: int, share: float
+) -> tuple[bool, bool]:  # fmt: skip
+    """Forty looks at units that come one by one: winner named, interval ever wrong."""
+    values, treated = draw(chance, units, 0.0), chance.random(units) < share
+    winner = wrong = False
+    for end in range(units // 40, units + 1, units // 40):
+        arms = [single(values.top[:end][treated[:end] == side]) for side in (False, True)]
+        if min(arm.n for arm in arms) < 10:
+            continue
+        found = compare(Metric.DURATION, *arms, Rules(planned=units, cuped=False))
+        assert found is not None and found.low is not None and found.high is not None
+        winner |= found.p_value <= 0.05
+        wrong |= not found.low <= 0 <= found.high
+    return winner, wrong
 
 
 def peek(

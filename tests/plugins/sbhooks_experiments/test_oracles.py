@@ -97,9 +97,9 @@ def test_confidence_sequences_agree_with_gbstats(
     # It takes the standard error for known; we allow for its being estimated.
     certain = Difference(effect=measured.effect, se=measured.se, df=math.inf)
     k = sum(s.n for s in samples) * sequential.tuning(tuned, 0.05)
-    half = sequential.half_width_at(certain, k, 0.05)
-    assert (measured.effect - half, measured.effect + half) == pytest.approx((low, high), rel=1e-9)
-    assert sequential.half_width_at(measured, k, 0.05) > half
+    assert sequential.interval(certain, k, 0.05) == pytest.approx((low, high), rel=1e-9)
+    wider = sequential.interval(measured, k, 0.05)
+    assert wider[0] < low < high < wider[1]
 
 
 def test_a_ratio_agrees_with_gbstats() -> None:
