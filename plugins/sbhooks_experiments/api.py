@@ -10,7 +10,8 @@ from sbhooks.config import load_config
 from sbhooks.errors import ExperimentError
 from sbhooks.events import Outcome
 from sbhooks.runtime import Runtime
-from sbhooks_experiments.desk import Desk, Given, Recorded
+from sbhooks_experiments.desk import Desk
+from sbhooks_experiments.given import Given, Recorded
 from sbhooks_experiments.plan import Plan
 from sbhooks_experiments.results import Analysis
 

@@ -20,62 +20,24 @@ from sbhooks.settings import here
 from sbhooks.store import EventReader
 from sbhooks.variants import CONTROL, TREATMENT, Assigner
 from sbhooks_experiments import keeper, log
+from sbhooks_experiments.given import Given, Recorded
 from sbhooks_experiments.kinds import (
+    SOURCE,
     ExperimentOutcome,
-    ExperimentPlan,
     ExperimentStop,
-    Exposure,
-    is_rating,
+    exposure,
+    written_down,
 )
 from sbhooks_experiments.log import State
 from sbhooks_experiments.names import plain_name, unit_name
-from sbhooks_experiments.plan import EDITABLE, Plan, changes, check
+from sbhooks_experiments.plan import Plan, changes, check
+from sbhooks_experiments.refusals import (
+    check_editable,
+    check_free,
+    check_running,
+    check_values,
+)
 from sbhooks_experiments.results import Analysis
-
-SOURCE = "experiments"
-
-
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What `sbhooks experiment assign --json` prints: what a unit gets.
-
-    Attributes:
-        experiment: Name of the experiment.
-        unit: As it is recorded.
-        variant: ``"control"`` or ``"treatment"``; ``None`` for a unit that does not take part.
-        reason: ``"split"``, ``"sticky"``, ``"holdout"`` or ``"namespace"``.
-        strategy: Command, options or strategy of the variant; the control's for a unit that
-            does not take part.
-        assigned_at: When the unit first met its variant.
-        is_new: Whether that was just now.
-    """
-
-    experiment: str
-    unit: str
-    variant: str | None
-    reason: str
-    strategy: str
-    assigned_at: datetime | None
-    is_new: bool
-
-
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """What `sbhooks experiment record --json` prints: the outcome as it was recorded.
-
-    Attributes:
-        experiment: Name of the experiment.
-        unit: As it is recorded.
-        skill: What was called.
-        outcome: How it ended.
-        duration_s: Wall-clock time.
-        rating: What the user thought of it, 1 to 5.
-    """
-
-    experiment: str
-    unit: str
-    skill: str
-    outcome: Outcome
-    duration_s: float | None
-    rating: float | None
 
 
 class Known(NamedTuple):
@@ -141,7 +103,7 @@ class Desk:
             share = keeper.present_share(state, store)
             known = Known(state, share, log.first_exposures(store, name))
             self._known[name] = mark, known
-        _must_run(known.state, what)
+        check_running(known.state, what)
         return known
 
     def analyse(self, name: str) -> Analysis:
@@ -165,20 +127,8 @@ class Desk:
                 that of another experiment of the namespace.
         """
         check(plan)
-        known = log.states(self.store())
-        if plan.name in known:
-            raise ExperimentError(
-                f"cannot create the experiment {plan.name!r}: there is one of that name, "
-                f"created {known[plan.name].created_at:%Y-%m-%d}. Choose another name"
-            )
-        for other in known.values():
-            if other.is_running and _overlap(plan, other.plan):
-                raise ExperimentError(
-                    f"cannot create the experiment {plan.name!r}: in the namespace "
-                    f"{plan.namespace!r} its span overlaps that of {other.name!r}, "
-                    f"{other.plan.low:g} to {other.plan.high:g}. Choose another span"
-                )
-        self._write(_plan_event(plan))
+        check_free(plan, log.states(self.store()))
+        self._write(written_down(plan))
         return self.state(plan.name)
 
     def edit(self, name: str, **fields: Any) -> State:
@@ -189,15 +139,10 @@ class Desk:
                 used with it.
         """
         state = self._running(name, "change")
-        refused = sorted(set(fields) - EDITABLE)
-        if refused:
-            raise ExperimentError(
-                f"cannot change {', '.join(refused)} of the experiment {name!r}: that would be "
-                "another experiment. Stop this one and create a new one"
-            )
+        check_editable(name, fields)
         plan = check(msgspec.structs.replace(state.plan, **fields), "change")
         if changes(state.plan, plan):
-            self._write(_plan_event(plan))
+            self._write(written_down(plan))
         return self.state(name)
 
     def assign(self, name: str, unit: str | None = None, *, expose: bool = True) -> Given:
@@ -243,7 +188,7 @@ class Desk:
         known = self.read(name, "record an outcome of")
         plan = known.state.plan
         recorded = unit_name(plan.unit, unit, self.home)
-        _check_values(name, outcome, duration_s, rating)
+        check_values(name, outcome, duration_s, rating)
         if recorded not in known.first:
             raise ExperimentError(
                 f"cannot record an outcome of the experiment {name!r}: the {plan.unit} "
@@ -280,7 +225,7 @@ class Desk:
 
     def _running(self, name: str, what: str) -> State:
         state = self.state(name)
-        _must_run(state, what)
+        check_running(state, what)
         return state
 
     def _write(self, event: Event, emitter: Emitter | None = None) -> None:
@@ -296,20 +241,6 @@ class Desk:
         self.runtime.collect()
 
 
-def exposure(plan: Plan, unit: str, variant: str, reason: str, share: float) -> Exposure:
-    """The event of a unit that meets its variant; the session is still to be set."""
-    return Exposure(
-        source=SOURCE, session="-", experiment=plan.name, unit=unit, variant=variant,
-        reason=reason, attributes={"share": float(share), "plan": plan.digest[:12]},
-    )  # fmt: skip
-
-
-def _plan_event(plan: Plan) -> ExperimentPlan:
-    return ExperimentPlan(
-        source=SOURCE, session="-", experiment=plan.name, plan=plan, hash=plan.digest
-    )
-
-
 def _emitter() -> Emitter:
     return Emitter(here(), source=SOURCE)
 
@@ -323,28 +254,3 @@ def _given(
         strategy=plan.treatment if variant == TREATMENT else plan.control,
         assigned_at=from_us(at) if isinstance(at, int) else at, is_new=is_new,
     )  # fmt: skip
-
-
-def _must_run(state: State, what: str) -> None:
-    if state.stop is not None:
-        raise ExperimentError(
-            f"cannot {what} the experiment {state.name!r}: it was stopped on "
-            f"{state.stop.at:%Y-%m-%d} ({state.stop.reason}). Create a new one to go on"
-        )
-
-
-def _check_values(
-    name: str, outcome: Outcome | str, duration_s: float | None, rating: float | None
-) -> None:
-    what = f"cannot record an outcome of the experiment {name!r}"
-    if outcome not in set(Outcome):
-        raise ExperimentError(f"{what}: {outcome!r} is none of {', '.join(Outcome)}")
-    if duration_s is not None and not 0 <= duration_s <= 1e9:
-        raise ExperimentError(f"{what}: a duration of {duration_s:g} s is not 0 or more")
-    if rating is not None and not is_rating(rating):
-        raise ExperimentError(f"{what}: the rating {rating:g} is not between 1 and 5")
-
-
-def _overlap(one: Plan, other: Plan) -> bool:
-    same = bool(one.namespace) and one.namespace == other.namespace
-    return same and one.low < other.high and other.low < one.high

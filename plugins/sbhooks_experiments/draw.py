@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sbhooks.output import BAD, DOUBT, FAINT, GOOD, STRONG, Cell, Column, Output, Row
 from sbhooks.wording import ago, count, moment, percent
-from sbhooks_experiments.desk import Given
 from sbhooks_experiments.figures import between, change, p_value, value
+from sbhooks_experiments.given import Given
 from sbhooks_experiments.health import BLOCKING, UNKNOWN, WARNING, Check
 from sbhooks_experiments.log import State
 from sbhooks_experiments.results import Analysis, ExperimentRow, MetricResult

@@ -16,6 +16,7 @@ import msgspec
 from sbhooks.events import Event, Name, Outcome, Seconds
 from sbhooks_experiments.plan import Plan
 
+SOURCE = "experiments"  #: Of events that no recorder of a tool writes.
 Stars = Annotated[float, msgspec.Meta(ge=1, le=5)]
 
 
@@ -88,6 +89,21 @@ class ExperimentStop(Event, frozen=True, kw_only=True, tag="experiments-stop"):
 
 
 KINDS: tuple[type[Event], ...] = (ExperimentPlan, Exposure, ExperimentOutcome, ExperimentStop)
+
+
+def exposure(plan: Plan, unit: str, variant: str, reason: str, share: float) -> Exposure:
+    """The event of a unit that meets its variant; the session is still to be set."""
+    return Exposure(
+        source=SOURCE, session="-", experiment=plan.name, unit=unit, variant=variant,
+        reason=reason, attributes={"share": float(share), "plan": plan.digest[:12]},
+    )  # fmt: skip
+
+
+def written_down(plan: Plan) -> ExperimentPlan:
+    """The event of a plan, new or changed; the session is still to be set."""
+    return ExperimentPlan(
+        source=SOURCE, session="-", experiment=plan.name, plan=plan, hash=plan.digest
+    )
 
 
 def is_rating(value: float) -> bool:

@@ -29,8 +29,8 @@ from sbhooks.errors import ExperimentError
 from sbhooks.events import Outcome, SessionEnd, SessionStart, Vcs
 from sbhooks.settings import HostSettings, here, working_folder
 from sbhooks.variants import CONTROL, TREATMENT, Assigner, Assignment
-from sbhooks_experiments.desk import SOURCE, Desk, exposure
-from sbhooks_experiments.kinds import ExperimentOutcome
+from sbhooks_experiments.desk import Desk
+from sbhooks_experiments.kinds import SOURCE, ExperimentOutcome, exposure
 from sbhooks_experiments.names import plain_name, unit_name
 from sbhooks_experiments.plan import Plan
 
