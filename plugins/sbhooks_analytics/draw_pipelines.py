@@ -33,6 +33,8 @@ def draw_pipelines(out: Output, found: Pipelines, now: datetime) -> None:
         for stage in pipeline.stages:
             if stage.change is not None:
                 out.line(_change(stage.stage, stage.change, now))
+    if found.note is not None:
+        out.note(f"{found.note}.")
 
 
 def _sentence(pipeline: PipelineActivity, now: datetime) -> str:

@@ -21,7 +21,14 @@ import msgspec
 from sbhooks.events import Outcome, PipelineStage
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.intervals import wilson
-from sbhooks_analytics.stage_changes import Change, failing_since, slower_since
+from sbhooks_analytics.numbers import have_numbers
+from sbhooks_analytics.stage_changes import (
+    FEWEST,
+    WITHOUT_NUMBERS,
+    Change,
+    failing_since,
+    slower_since,
+)
 
 _IGNORED = {Outcome.SKIP, Outcome.CANCELLATION}
 #: Commits by session.
@@ -83,9 +90,15 @@ class PipelineActivity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pipelines(msgspec.Struct, frozen=True, kw_only=True):
-    """What `sbhooks pipelines --json` prints; the pipeline that ran last comes first."""
+    """What `sbhooks pipelines --json` prints.
+
+    Attributes:
+        pipelines: The one that ran last comes first.
+        note: What could not be looked at, and what to do about it.
+    """
 
     pipelines: list[PipelineActivity]
+    note: str | None = None
 
 
 def pipelines(
@@ -108,7 +121,9 @@ def pipelines(
         str(row.key[0]): row.key[1] for row in store.rollup(chosen, by=["session", "commit"])
     }
     summed = [_pipeline(name, events, commits) for name, events in found.items()]
-    return Pipelines(pipelines=sorted(summed, key=lambda p: p.last_at, reverse=True)[:limit])
+    shown = sorted(summed, key=lambda p: p.last_at, reverse=True)[:limit]
+    long = any(stage.succeeded >= FEWEST for pipeline in shown for stage in pipeline.stages)
+    return Pipelines(pipelines=shown, note=WITHOUT_NUMBERS if long and not have_numbers() else None)
 
 
 def _pipeline(name: str, events: list[PipelineStage], commits: Commits) -> PipelineActivity:

@@ -187,7 +187,8 @@ class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
         treatment: Likewise.
         exposed: Units that met a variant.
         planned: Number of units after which it is over.
-        decision: As in ``sbhooks experiment analyze --json``.
+        decision: ``"treatment"``, ``"control"``, ``"inconclusive"``, ``"unhealthy"`` or
+            ``"needs-more-units"``.
         summary: The decision with its figures, in words.
     """
 
