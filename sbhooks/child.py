@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from errno import ENOEXEC
+from errno import ENOENT, ENOEXEC
 from os.path import dirname, isfile, join
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,6 +47,13 @@ class Ended(NamedTuple):
     signal: int | None = None
     passed_on: int | None = None
     error: str = ""
+
+
+def complaint(command: Sequence[str], ended: Ended) -> str:
+    """What to say of a command that could not be started: its program as a shell would write it."""
+    from shlex import quote
+
+    return f"sbhooks: {quote(command[0])}: {ended.error}"
 
 
 def run(
@@ -102,6 +109,8 @@ def _awake(*_: object) -> None:
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[int]) -> int:
     name = command[0]
+    if not name:  # posix_spawnp would not say what is missing
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
     try:
         return os.posix_spawnp(name, [*command], environ, setsigmask=mask, setsigdef=_RESTORED)
     except OSError as error:

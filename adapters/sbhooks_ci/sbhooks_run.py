@@ -69,7 +69,7 @@ def execute(command: Sequence[str], labels: Labels) -> int:
     recording = _Recording(command, labels, environ)
     ended = child.run(command, {**environ, **recording.environ}, recording.begin)
     if ended.error:
-        print(f"sbhooks: {command[0]}: {ended.error}", file=sys.stderr)
+        print(child.complaint(command, ended), file=sys.stderr)
         recording.begin()
     recording.end(ended)
     return ended.status

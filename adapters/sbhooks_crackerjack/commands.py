@@ -78,9 +78,9 @@ def import_(reading: Reading, database: Path | None) -> None:
 def report(reading: Reading) -> None:
     """Show how the phases do, and which checks to run first.
 
-    Per phase: invocations of tools (skipped ones are left out), the share that succeeded, mean
-    time, and what fails most. The checks to run first are those most likely to fail per second
-    that they take.
+    Per phase: invocations of tools (skipped ones are counted apart), the share that succeeded,
+    mean time, and what fails most. 'sbhooks top' counts a skipped one as not ok. The checks to
+    run first are those most likely to fail per second that they take.
     """
     from sbhooks_crackerjack.report import draw
     from sbhooks_crackerjack.report import report as summed

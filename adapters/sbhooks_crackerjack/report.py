@@ -36,7 +36,9 @@ class PhaseReport(msgspec.Struct, frozen=True, kw_only=True):
         phase: As Crackerjack names it.
         invocations: Tools that were run, every attempt; skipped ones are left out.
         completed: How many of them succeeded.
-        completion_rate: Their share, 0 to 1; ``None`` without invocations.
+        skipped: How many were skipped. `sbhooks top` counts these as invocations that did not
+            end with success.
+        completion_rate: Share of the invocations that succeeded, 0 to 1; ``None`` without any.
         mean_s: Mean time of an invocation.
         tools: By invocations, most first.
         common_failures: Tool and kind of error → how often, most frequent first.
@@ -47,6 +49,7 @@ class PhaseReport(msgspec.Struct, frozen=True, kw_only=True):
     phase: str
     invocations: int
     completed: int
+    skipped: int
     completion_rate: float | None
     mean_s: float | None
     tools: list[ToolReport]
@@ -87,6 +90,7 @@ def _phase(name: str, events: list[Invocation]) -> PhaseReport:
         phase=name,
         invocations=len(run),
         completed=completed,
+        skipped=sum(event.outcome is Outcome.SKIP for event in events),
         completion_rate=completed / len(run) if run else None,
         mean_s=_mean(run),
         tools=sorted(tools, key=lambda tool: (-tool.invocations, tool.tool)),
@@ -130,13 +134,15 @@ def draw(out: Output, found: PhaseReports, now: datetime) -> None:
     """Show it to people."""
     out.table(
         [
-            Column("phase", least=12), Column("runs", right=True), Column("ok", right=True),
+            Column("phase", least=12), Column("runs", right=True),
+            Column("skipped", right=True, optional=True), Column("ok of runs", right=True),
             Column("mean", right=True), Column("last", right=True, optional=True),
             Column("fails most", least=16, optional=True),
         ],
         [
             (
-                phase.phase, f"{phase.invocations:,}", percent(phase.completion_rate),
+                phase.phase, f"{phase.invocations:,}", f"{phase.skipped:,}",
+                percent(phase.completion_rate),
                 duration(phase.mean_s), Cell(ago(phase.last_at, now), FAINT),
                 next(iter(phase.common_failures), NOTHING),
             )

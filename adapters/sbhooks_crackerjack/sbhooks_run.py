@@ -50,7 +50,7 @@ def execute(command: Sequence[str]) -> int:
     recording = _Recording(environ)
     ended = child.run(command, {**environ, **recording.environ}, recording.begin)
     if ended.error:
-        print(f"sbhooks: {command[0]}: {ended.error}", file=sys.stderr)
+        print(child.complaint(command, ended), file=sys.stderr)
     else:
         recording.end(ended)
     return ended.status

@@ -26,7 +26,8 @@ def top(reading: Reading, category: str | None, limit: int) -> None:
     """Show what is used most, and how well it ends.
 
     A skill is whatever a developer or an agent invokes: a tool, a check, a test run. "ok" is
-    the share of invocations that ended with success, "between" its 95 % interval (Wilson).
+    the share of invocations that ended with success, "between" its 95 % interval (Wilson). One
+    that was skipped did not.
     """
     from sbhooks_analytics import draw_runs
     from sbhooks_analytics.activity import top as activity

@@ -114,6 +114,8 @@ def test_what_a_shell_ignores_stays_ignored(tmp_path: Path) -> None:
     ("command", "status", "said"),
     [
         (["no-such-command"], 127, b"sbhooks: no-such-command: No such file or directory\n"),
+        ([""], 127, b"sbhooks: '': No such file or directory\n"),
+        (["two words"], 127, b"sbhooks: 'two words': No such file or directory\n"),
         (["./folder"], 126, b"sbhooks: ./folder: Permission denied\n"),
         (["./plain"], 126, b"sbhooks: ./plain: Permission denied\n"),
         (["./script"], 7, b""),

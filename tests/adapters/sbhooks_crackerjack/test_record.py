@@ -187,6 +187,7 @@ def test_a_report_says_what_to_run_first(
     assert fast.next_checks[0] == "ruff-check"
     assert fast.common_failures["ruff-check: exit-status-1"] == 2
     assert fast.invocations == sum(tool.invocations for tool in fast.tools)
+    assert (fast.skipped, fast.completion_rate) == (3, fast.completed / fast.invocations)
     assert slow.completion_rate == pytest.approx(8 / 11)
     assert set(slow.next_checks) == {"semgrep", "betterleaks", "lychee"}
     assert report(store, EventQuery(since=datetime(2030, 1, 1, tzinfo=UTC))).phases == []
