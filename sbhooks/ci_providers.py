@@ -354,6 +354,8 @@ PROVIDERS: dict[str, Provider] = {
 GENERIC = ("CI", "CONTINUOUS_INTEGRATION")  #: Set by nearly everyone, also by the unknown.
 
 #: When a run was asked for and when it was begun, in seconds since 1970: the time in the queue.
+#: All others lack one of the two, GitHub both. GitLab's CI_PIPELINE_CREATED_AT does not fit its
+#: CI_JOB_STARTED_AT: of all but the first jobs, the work of earlier stages lies between.
 QUEUE: dict[str, tuple[str, str]] = {
     "drone": ("DRONE_BUILD_CREATED", "DRONE_BUILD_STARTED"),
     "woodpecker": ("CI_PIPELINE_CREATED", "CI_PIPELINE_STARTED"),
