@@ -86,7 +86,13 @@ def report(reading: Reading) -> None:
     from sbhooks_crackerjack.report import report as summed
 
     found = summed(reading.store, reading.query())
-    reading.show(found, lambda out: draw(out, found, reading.now), empty=not found.phases)
+    reading.show(
+        found,
+        lambda out: draw(out, found, reading.now),
+        empty=not found.phases,
+        nothing="No run of Crackerjack is recorded yet. Record one with: "
+        "sbhooks crackerjack run -- uv run crackerjack run",
+    )
 
 
 def _switch(*, on: bool, as_json: bool) -> None:
