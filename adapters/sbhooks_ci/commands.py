@@ -72,7 +72,8 @@ def junit(files: tuple[Path, ...], as_json: bool) -> None:
     """
     from sbhooks.output import show
     from sbhooks.settings import here, working_folder
-    from sbhooks_ci.import_junit import draw, import_junit
+    from sbhooks_ci.import_junit import import_junit
+    from sbhooks_ci.imported import draw
 
     found = import_junit(list(files), here(), working_folder(), os.environ)
     show(found, lambda out: draw(out, found), as_json=as_json)
