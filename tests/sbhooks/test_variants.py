@@ -181,7 +181,8 @@ def test_people_keep_their_variant_under_a_new_pseudonym(tmp_path: Path) -> None
     home = str(tmp_path)
     pinned = Running(Split("fast"), "user", "a", "b", "", "", {person(0): "treatment",
                                                                person(1): "control"})  # fmt: skip
-    variants.save(home, {"fast": pinned, "runs": running("runs", s1="treatment")})
+    of_sessions = running("runs", s1="treatment")._replace(unit="session")
+    variants.save(home, {"fast": pinned, "runs": of_sessions})
     before = Assigner(pinned.split, pinned.pins)
     new = {person(n): person(n, "cd") for n in range(40)} | {"host-ab-1": "host-cd-1"}
     variants.rename(home, new)
