@@ -220,11 +220,17 @@ PROVIDERS: dict[str, Provider] = {
         ("BUDDY",),
         {
             "pipeline": ("BUDDY_PIPELINE_NAME",),
-            "run_id": ("{BUDDY_PIPELINE_ID}/{BUDDY_EXECUTION_ID}", "BUDDY_EXECUTION_ID"),
-            "url": ("BUDDY_EXECUTION_URL",),
+            # Once executions, now runs: both names are in use.
+            "run_id": (
+                "{BUDDY_PIPELINE_ID}/{BUDDY_EXECUTION_ID}",
+                "{BUDDY_PIPELINE_ID}/{BUDDY_RUN_ID}",
+                "BUDDY_EXECUTION_ID",
+                "BUDDY_RUN_ID",
+            ),
+            "url": ("BUDDY_EXECUTION_URL", "BUDDY_RUN_URL"),
             "pr": ("BUDDY_RUN_PR_NO",),
-            "commit": ("BUDDY_EXECUTION_REVISION",),
-            "branch": ("BUDDY_EXECUTION_BRANCH",),
+            "commit": ("BUDDY_EXECUTION_REVISION", "BUDDY_RUN_COMMIT"),
+            "branch": ("BUDDY_RUN_PR_HEAD_BRANCH", "BUDDY_EXECUTION_BRANCH", "BUDDY_RUN_BRANCH"),
             "tag": ("BUDDY_EXECUTION_TAG",),
             "base": ("BUDDY_RUN_PR_BASE_BRANCH",),
         },

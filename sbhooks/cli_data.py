@@ -141,12 +141,16 @@ def erase(line: CommandLine, user: str | None, yes: bool, as_json: bool) -> None
     from sbhooks.output import show
     from sbhooks.privacy import Erased, sessions_of
     from sbhooks.privacy import erase as erase_all
+    from sbhooks.privacy import named as events_naming
     from sbhooks.wording import count
 
     runtime = line.runtime
     pseudonym, store = _meant(runtime, user), runtime.store
-    runs = count(len(sessions_of(store, pseudonym)), "run")
-    question = f"Erase {runs} of {pseudonym} for good?"
+    sessions = sessions_of(store, pseudonym)
+    runs = count(len(sessions), "run")
+    named = sum(e.session not in sessions for e in events_naming(store, pseudonym, runtime.codec))
+    more = f" and {count(named, 'other event')}" if named else ""
+    question = f"Erase {runs}{more} of {pseudonym} for good?"
     if not yes and not (sys.stdin.isatty() and click.confirm(question, err=True)):
         raise SbhooksError("nothing was erased, because nobody confirmed. Give --yes to go ahead")
     erased = erase_all(runtime, pseudonym)

@@ -183,29 +183,37 @@ class Reading:
             )
         return tuple(skills)
 
-    def show(self, document: Any, draw: Callable[[Output], None], *, empty: bool = False) -> None:
+    def show(
+        self,
+        document: Any,
+        draw: Callable[[Output], None],
+        *,
+        empty: bool = False,
+        nothing: str = "Nothing is recorded yet. Run your tests as always, then ask again.",
+    ) -> None:
         """Answer: the document for programs, a drawing for people.
 
         Args:
             document: A Struct; its fields are a promise, they are only ever added to.
             draw: Called for people, with where to draw.
             empty: Whether there is nothing to draw; people are then told what to do.
+            nothing: What to do when nothing is recorded at all.
         """
         from sbhooks.output import show
 
         show(
             document,
-            (lambda out: out.line(self._nothing())) if empty else draw,
+            (lambda out: out.line(self._nothing(nothing))) if empty else draw,
             as_json=self.as_json,
         )
 
-    def _nothing(self) -> str:
+    def _nothing(self, nothing: str) -> str:
         """Why an answer may be empty."""
         if self.runtime.config.forward_to is not None:
             return f"What is recorded here goes to {self.runtime.config.forward_to}: ask there."
         if self.projects or self.since is not None:
             return "Nothing that is recorded matches. Leave out --project and --since to see all."
-        return "Nothing is recorded yet. Run your tests as always, then ask again."
+        return nothing
 
     def _existing(self) -> EventReader:
         """The store that was named, if there is one: reading must not make it."""

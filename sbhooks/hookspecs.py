@@ -134,7 +134,8 @@ def sbhooks_event_types() -> Iterable[type[Event]]:
 
     Returns:
         Subclasses of :class:`~sbhooks.events.Event`, each with a ``tag`` that
-        starts with the plugin's name, such as ``"acme-deployment"``.
+        starts with the plugin's name, such as ``"acme-deployment"``. A kind whose fields
+        may hold a user's pseudonym names them in ``people: ClassVar[tuple[str, ...]]``.
     """
     return ()
 

@@ -72,7 +72,8 @@ def junit(files: tuple[Path, ...], as_json: bool) -> None:
     """
     from sbhooks.output import show
     from sbhooks.settings import here, working_folder
-    from sbhooks_ci.import_junit import draw, import_junit
+    from sbhooks_ci.import_junit import import_junit
+    from sbhooks_ci.imported import draw
 
     found = import_junit(list(files), here(), working_folder(), os.environ)
     show(found, lambda out: draw(out, found), as_json=as_json)
@@ -99,7 +100,7 @@ def export_junit(reading: Reading, run: str, output: Path | None) -> None:
 
     from sbhooks_ci.export_junit import export_junit as write
     from sbhooks_ci.thisrun import newest_session
-    from sbhooks_ci.written import Written
+    from sbhooks_ci.written import Written, write_file
 
     session = newest_session(reading.store, reading.query()) if run == "last" else run
     text = io.StringIO()
@@ -108,7 +109,7 @@ def export_junit(reading: Reading, run: str, output: Path | None) -> None:
         sys.stdout.write(text.getvalue() + "\n")
         return
     if output is not None:
-        output.write_text(text.getvalue() + "\n", encoding="utf-8")
+        write_file(output, text.getvalue() + "\n")
     written = Written(session=session, tests=number, file=str(output) if output else None)
     reading.show(written, lambda out: out.line(f"{output}: {number:,} test cases"))
 

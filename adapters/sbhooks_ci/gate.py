@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from sbhooks.errors import SbhooksError
-from sbhooks.output import BAD, DOUBT, GOOD, Cell, Column, Output
+from sbhooks.output import BAD, DOUBT, GOOD, Cell, Output
 from sbhooks.wording import count, duration, percent
 from sbhooks_ci.report import RunReport
 
@@ -59,11 +59,12 @@ def gate(report: RunReport, conditions: Sequence[str]) -> Gate:
 
 def draw(out: Output, found: Gate) -> None:
     """Show it to people."""
-    marks = {True: Cell("✓", GOOD), False: Cell("✗", BAD), None: Cell("?", DOUBT)}
-    out.table(
-        [Column(""), Column("condition"), Column("reason", least=20)],
-        [(marks[verdict.holds], verdict.condition, verdict.reason) for verdict in found.verdicts],
-    )
+    marks = {True: ("✓", GOOD), False: ("✗", BAD), None: ("?", DOUBT)}
+    out.fields([
+        (Cell(f"{marks[verdict.holds][0]} {verdict.condition}", marks[verdict.holds][1]),
+         verdict.reason)
+        for verdict in found.verdicts
+    ])  # fmt: skip
 
 
 def _failed(report: RunReport, limit: float) -> _Judged:

@@ -30,10 +30,9 @@ from sbhooks.events import (
     Vcs,
     utc_now,
 )
-from sbhooks.output import Column, Output
 from sbhooks.redact import redact
 from sbhooks.settings import HostSettings
-from sbhooks.wording import count
+from sbhooks_ci.imported import Imported, ImportedFile
 from sbhooks_ci.junit import Attempt, Case, cases
 
 SOURCE = "junit"
@@ -44,30 +43,6 @@ _OUTCOMES = {
     "skipped": Outcome.SKIP,
 }
 _MESSAGE = 300
-
-
-class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One report that was imported.
-
-    Attributes:
-        file: As it was given.
-        session: What it is recorded as.
-        tests: Number of test cases.
-        attempts: Number of attempts at them.
-        counts: How the test cases ended, such as ``{"passed": 12}``; ``flaky`` failed first.
-    """
-
-    file: str
-    session: str
-    tests: int
-    attempts: int
-    counts: dict[str, int]
-
-
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What `sbhooks ci import junit --json` prints."""
-
-    files: list[ImportedFile]
 
 
 class _Seen(msgspec.Struct, kw_only=True):
@@ -231,23 +206,3 @@ def _span(path: Path, seen: _Seen) -> tuple[datetime, datetime]:
 
 def _id(digest: str, part: str) -> str:
     return str(UUID(sha256(f"{digest}\0{part}".encode()).hexdigest()[:32]))
-
-
-def draw(out: Output, found: Imported) -> None:
-    """Show it to people."""
-    out.table(
-        [
-            Column("report", least=16), Column("tests", right=True), Column("failed", right=True),
-            Column("skipped", right=True), Column("flaky", right=True),
-        ],
-        [
-            (
-                file.file, f"{file.tests:,}",
-                f"{file.counts.get('failed', 0) + file.counts.get('error', 0):,}",
-                f"{file.counts.get('skipped', 0):,}", f"{file.counts.get('flaky', 0):,}",
-            )
-            for file in found.files
-        ],
-    )  # fmt: skip
-    total = sum(file.attempts for file in found.files)
-    out.note(f"{count(total, 'attempt')} recorded. See them with: sbhooks runs")

@@ -114,7 +114,8 @@ class _Reader:
             self._parser.Parse(b"", True)
             yield from self._ready
         except (expat.ExpatError, ValueError, LookupError) as error:
-            raise self._wrong(f"is no XML that can be read: {error}") from error
+            why = str(error).partition(": line ")[0]  # the place is told already
+            raise self._wrong(f"is no XML that can be read: {why}") from error
 
     def _refuse(self, *_: object) -> None:
         raise self._wrong("has a document type declaration, which could make it endless")

@@ -73,7 +73,6 @@ def _session_span(session: Finished, trace: str, own: str) -> Span:
     facts: dict[str, Any] = {
         "sbhooks.session": start.session,
         "sbhooks.outcome": str(end.outcome),
-        "cicd.pipeline.result": str(end.outcome),
     }
     name, kind = start.tool, _INTERNAL
     if start.source == "ci" and stages:  # the session is the stage
@@ -83,7 +82,11 @@ def _session_span(session: Finished, trace: str, own: str) -> Span:
         facts |= {"test.suite.name": start.project, "test.suite.run.status": _SUITE[end.outcome]}
     else:
         name, kind = f"RUN {start.tool}", _SERVER
-        facts |= {"cicd.pipeline.name": start.tool, "cicd.pipeline.action.name": "RUN"}
+        facts |= {
+            "cicd.pipeline.name": start.tool,
+            "cicd.pipeline.action.name": "RUN",
+            "cicd.pipeline.result": str(end.outcome),
+        }
     span = _span((trace, own), name, (start.at, end.at), end.outcome, facts)
     span["kind"] = kind
     parent = _parent(session)
@@ -158,7 +161,7 @@ def _resource(session: Finished) -> dict[str, Any]:
         "cicd.pipeline.run.url.full": run.url if run else None,
         "cicd.worker.name": run.worker if run else None,
         "vcs.ref.head.name": (vcs.tag or vcs.branch) if vcs else None,
-        "vcs.ref.head.type": ("tag" if vcs.tag else "branch") if vcs else None,
+        "vcs.ref.head.type": "tag" if vcs and vcs.tag else "branch" if vcs and vcs.branch else None,
         "vcs.ref.head.revision": vcs.commit if vcs else None,
         "vcs.change.id": run.pr if run else None,
     }

@@ -63,8 +63,14 @@ def send(url: str, body: object, content_type: str, headers: Mapping[str, str]) 
                     raise SbhooksError(f"{url} refused: {error.code} {error.reason}") from error
             sleep(_PAUSE_S * (_TRIES - tries_left))
         except (OSError, HTTPException) as error:
-            raise SbhooksError(f"cannot send to {url}: {error}") from error
+            raise SbhooksError(f"cannot send to {url}: {_why(error)}") from error
     return None
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, without the words that urllib puts around it."""
+    inner = getattr(error, "reason", error)
+    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
 
 
 def _opener() -> OpenerDirector:

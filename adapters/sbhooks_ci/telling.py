@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sbhooks import ci
-from sbhooks.errors import SbhooksError
 from sbhooks_ci.report import RunReport
 from sbhooks_ci.summary import MAX_BYTES, code_quality, markdown, workflow_commands
+from sbhooks_ci.written import write_file
 
 
 def tell(report: RunReport, form: str, output: Path | None, environ: Mapping[str, str]) -> None:
@@ -28,11 +28,11 @@ def tell(report: RunReport, form: str, output: Path | None, environ: Mapping[str
         found = ci.detect(environ)
         form = found.provider if found and found.provider in {"github", "gitlab"} else "markdown"
     if form == "gitlab":
-        _write(output, code_quality(report), append=False)
+        _put(output, code_quality(report), append=False)
         return
     own = environ.get("GITHUB_STEP_SUMMARY", "") if form == "github" else ""
     path = output or (Path(own) if own else None)
-    _write(path, markdown(report, limit=MAX_BYTES - _size(path)), append=True)
+    _put(path, markdown(report, limit=MAX_BYTES - _size(path)), append=True)
     if form == "github":
         for line in workflow_commands(report):
             sys.stdout.write(line + "\n")
@@ -46,12 +46,8 @@ def _size(path: Path | None) -> int:
         return 0
 
 
-def _write(path: Path | None, text: str, *, append: bool) -> None:
+def _put(path: Path | None, text: str, *, append: bool) -> None:
     if path is None:
         sys.stdout.write(text)
-        return
-    try:
-        with path.open("a" if append else "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-    except OSError as error:
-        raise SbhooksError(f"cannot write {path}: {error.strerror}") from error
+    else:
+        write_file(path, text, append=append)

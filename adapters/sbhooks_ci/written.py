@@ -1,8 +1,12 @@
-"""What commands say that write files."""
+"""Files that commands write, and what they say of them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
+
+from sbhooks.errors import SbhooksError
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,3 +21,16 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     tests: int
     file: str | None
+
+
+def write_file(path: Path, text: str, *, append: bool = False) -> None:
+    """Write a text, or add it to the end.
+
+    Raises:
+        SbhooksError: The file cannot be written.
+    """
+    try:
+        with path.open("a" if append else "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError as error:
+        raise SbhooksError(f"cannot write {path}: {error.strerror}") from error

@@ -86,14 +86,18 @@ def report(reading: Reading) -> None:
     from sbhooks_crackerjack.report import report as summed
 
     found = summed(reading.store, reading.query())
-    reading.show(found, lambda out: draw(out, found, reading.now), empty=not found.phases)
+    reading.show(
+        found,
+        lambda out: draw(out, found, reading.now),
+        empty=not found.phases,
+        nothing="No run of Crackerjack is recorded yet. Record one with: "
+        "sbhooks crackerjack run -- uv run crackerjack run",
+    )
 
 
 def _switch(*, on: bool, as_json: bool) -> None:
     from sbhooks.output import show
-    from sbhooks_crackerjack.enabling import switch
+    from sbhooks_crackerjack.enabling import draw, switch
 
     found = switch(on=on)
-    word = "record themselves" if on else "are not recorded any more"
-    show(found, lambda out: out.line(f"Plain Crackerjack runs here {word}: {found.file}"),
-         as_json=as_json)  # fmt: skip
+    show(found, lambda out: draw(out, found), as_json=as_json)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
 from sbhooks.errors import SbhooksError
+from sbhooks.output import Output
 from sbhooks_crackerjack.autoload import LINE
 
 NAME = "sbhooks_crackerjack.pth"
@@ -20,11 +22,13 @@ class Switched(msgspec.Struct, frozen=True, kw_only=True):
         enabled: Whether plain Crackerjack runs of this environment record themselves now.
         file: What says so.
         changed: Whether it was otherwise before.
+        crackerjack: Whether Crackerjack is installed in this environment.
     """
 
     enabled: bool
     file: str
     changed: bool
+    crackerjack: bool
 
 
 class SwitchedOff(Switched, frozen=True, kw_only=True):
@@ -51,4 +55,14 @@ def switch(*, on: bool, folder: Path | None = None) -> Switched:
     except OSError as error:
         raise SbhooksError(f"cannot write {path}: {error.strerror}") from error
     kind = Switched if on else SwitchedOff
-    return kind(enabled=on, file=str(path), changed=before is not on)
+    there = find_spec("crackerjack") is not None
+    return kind(enabled=on, file=str(path), changed=before is not on, crackerjack=there)
+
+
+def draw(out: Output, found: Switched) -> None:
+    """Show it to people."""
+    words = "record themselves" if found.enabled else "are not recorded"
+    since = "now" if found.changed else "as before"
+    out.line(f"Plain Crackerjack runs here {words}, {since}: {found.file}")
+    if found.enabled and not found.crackerjack:
+        out.note("Crackerjack is not installed in this environment yet.")

@@ -29,5 +29,8 @@ def pipelines(reading: Reading, pipeline: tuple[str, ...], limit: int) -> None:
 
     found = activity(reading.store, reading.query(), names=pipeline, limit=limit)
     reading.show(
-        found, lambda out: draw_pipelines(out, found, reading.now), empty=not found.pipelines
+        found,
+        lambda out: draw_pipelines(out, found, reading.now),
+        empty=not found.pipelines,
+        nothing="No pipeline is recorded yet. Record a stage with: sbhooks ci run -- COMMAND",
     )

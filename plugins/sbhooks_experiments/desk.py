@@ -7,20 +7,19 @@ nothing.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from sbhooks.emitter import Emitter
 from sbhooks.errors import ExperimentError
-from sbhooks.events import Event, Outcome, from_us, utc_now
+from sbhooks.events import Event, Outcome, utc_now
 from sbhooks.runtime import Runtime
 from sbhooks.settings import here
 from sbhooks.store import EventReader
 from sbhooks.variants import CONTROL, TREATMENT, Assigner
 from sbhooks_experiments import keeper, log
-from sbhooks_experiments.given import Given, Recorded
+from sbhooks_experiments.given import Given, Recorded, given_to
 from sbhooks_experiments.kinds import (
     SOURCE,
     ExperimentOutcome,
@@ -161,13 +160,13 @@ class Desk:
         recorded = unit_name(plan.unit, unit, self.home)
         if recorded in known.first:
             treated, at = known.first[recorded]
-            return _given(plan, recorded, TREATMENT if treated else CONTROL, "sticky", at)
+            return given_to(plan, recorded, TREATMENT if treated else CONTROL, "sticky", at)
         found = Assigner(plan.split(known.share)).assign(recorded, plain_name(plan.unit, unit))
         if found.variant is None or not expose:
-            return _given(plan, recorded, found.variant, found.reason, None)
+            return given_to(plan, recorded, found.variant, found.reason, None)
         event = exposure(plan, recorded, found.variant, found.reason, known.share)
         self._write(event)
-        return _given(plan, recorded, found.variant, found.reason, event.at, is_new=True)
+        return given_to(plan, recorded, found.variant, found.reason, event.at, is_new=True)
 
     def record(
         self,
@@ -243,14 +242,3 @@ class Desk:
 
 def _emitter() -> Emitter:
     return Emitter(here(), source=SOURCE)
-
-
-def _given(
-    plan: Plan, unit: str, variant: str | None, reason: str, at: int | datetime | None,
-    *, is_new: bool = False,
-) -> Given:  # fmt: skip
-    return Given(
-        experiment=plan.name, unit=unit, variant=variant, reason=reason,
-        strategy=plan.treatment if variant == TREATMENT else plan.control,
-        assigned_at=from_us(at) if isinstance(at, int) else at, is_new=is_new,
-    )  # fmt: skip

@@ -6,7 +6,9 @@ from datetime import datetime
 
 import msgspec
 
-from sbhooks.events import Outcome
+from sbhooks.events import Outcome, from_us
+from sbhooks.variants import TREATMENT
+from sbhooks_experiments.plan import Plan
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,3 +52,15 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     duration_s: float | None
     rating: float | None
+
+
+def given_to(
+    plan: Plan, unit: str, variant: str | None, reason: str, at: int | datetime | None,
+    *, is_new: bool = False,
+) -> Given:  # fmt: skip
+    """What a unit gets, with the strategy of its variant; times in microseconds or as they are."""
+    return Given(
+        experiment=plan.name, unit=unit, variant=variant, reason=reason,
+        strategy=plan.treatment if variant == TREATMENT else plan.control,
+        assigned_at=from_us(at) if isinstance(at, int) else at, is_new=is_new,
+    )  # fmt: skip

@@ -37,7 +37,7 @@ def unit_name(unit: Unit, given: str | None, home: str, *, session: str | None =
         return identity.who(home)[0]
     if unit is Unit.SESSION:
         if session is None:
-            raise ExperimentError("name the session: here is none of its own")
+            raise ExperimentError("cannot tell the session: this command is none. Name the unit")
         return session
     found = vcs.checkout(working_folder())
     name = _of_checkout(unit, found)

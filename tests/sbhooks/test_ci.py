@@ -175,6 +175,20 @@ DOCUMENTED: dict[str, tuple[dict[str, str], dict[str, str | int]]] = {
             "base": "main",
         },
     ),
+    "buddy": (
+        {
+            "BUDDY": "true", "BUDDY_PIPELINE_ID": "431", "BUDDY_PIPELINE_NAME": "tests",
+            "BUDDY_RUN_ID": "77", "BUDDY_RUN_COMMIT": "9" * 40, "BUDDY_RUN_BRANCH": "main",
+            "BUDDY_RUN_URL": "https://app.buddy.works/octo/hello/pipelines/pipeline/431/run/77",
+            "BUDDY_RUN_PR_NO": "5", "BUDDY_RUN_PR_HEAD_BRANCH": "feature",
+            "BUDDY_RUN_PR_BASE_BRANCH": "main",
+        },
+        {
+            "pipeline": "tests", "run_id": "431/77", "pr": "5", "commit": "9" * 40,
+            "url": "https://app.buddy.works/octo/hello/pipelines/pipeline/431/run/77",
+            "branch": "feature", "base": "main",
+        },
+    ),
     "teamcity": (
         {
             "TEAMCITY_VERSION": "2026.1 (build 200001)", "TEAMCITY_PROJECT_NAME": "Hello",

@@ -179,3 +179,17 @@ def test_a_rotation_keeps_the_old_key_until_it_is_forgotten(home: Path) -> None:
     assert [path.name for path in home.iterdir()] == [KEY_FILE]
     identity.forget_old_key(str(home))
     assert identity.replace_key_keeping_old(str(home))[0] == new
+
+
+@pytest.mark.parametrize(
+    ("name", "is_it"),
+    [("user-3fa1c2-52e5a2f6c1d0b944", True), ("host-3fa1c2-52e5a2f6c1d0b944", False),
+     ("user-service", False), ("user--52e5a2f6c1d0b944", False), ("", False),
+     ("user-3fa1c2-52e5a2f6c1d0b94x", False), ("user-3fa1c2-52e5a2f6c1d0b944-", False)],
+)  # fmt: skip
+def test_a_pseudonym_is_known_by_its_form(name: str, is_it: bool) -> None:
+    assert identity.is_user(name) is is_it
+
+
+def test_everybodys_pseudonym_has_that_form(home: Path) -> None:
+    assert identity.is_user(identity.who(str(home))[0])

@@ -171,3 +171,40 @@ def test_the_file_stays_small(tmp_path: Path) -> None:
     variants.save(str(tmp_path), {f"e{n}": running(f"e{n}", **pins) for n in range(4)})
     assert (tmp_path / variants.FILE).stat().st_size <= variants.MAX_BYTES
     assert list(variants.load(str(tmp_path))) == ["e3"]
+
+
+def person(number: int, key: str = "ab") -> str:
+    return f"user-{key}-{number:016x}"
+
+
+def test_people_keep_their_variant_under_a_new_pseudonym(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    pinned = Running(Split("fast"), "user", "a", "b", "", "", {person(0): "treatment",
+                                                               person(1): "control"})  # fmt: skip
+    of_sessions = running("runs", s1="treatment")._replace(unit="session")
+    variants.save(home, {"fast": pinned, "runs": of_sessions})
+    before = Assigner(pinned.split, pinned.pins)
+    new = {person(n): person(n, "cd") for n in range(40)} | {"host-ab-1": "host-cd-1"}
+    variants.rename(home, new)
+    now = variants.load(home)
+    after = Assigner(now["fast"].split, now["fast"].pins)
+    for old, name in new.items():
+        if old.startswith("user-"):
+            assert after.assign(name).variant == before.assign(old).variant
+    assert all(unit.startswith("user-cd-") for unit in now["fast"].pins)
+    assert now["runs"].pins == {"s1": "treatment"}
+
+
+def test_hash_1_goes_by_the_plain_name_which_stays(tmp_path: Path) -> None:
+    one = Running(Split("fast", hash=1), "user", "a", "b", "", "", {})
+    variants.save(str(tmp_path), {"fast": one})
+    variants.rename(str(tmp_path), {person(n): person(n, "cd") for n in range(40)})
+    assert variants.load(str(tmp_path))["fast"].pins == {}
+
+
+def test_somebody_who_left_is_in_the_file_no_more(tmp_path: Path) -> None:
+    variants.save(str(tmp_path), {"fast": running(**{person(0): "control", person(1): "control"})})
+    variants.forget(str(tmp_path), person(0))
+    assert variants.load(str(tmp_path))["fast"].pins == {person(1): "control"}
+    variants.forget(str(tmp_path / "missing"), person(0))
+    variants.rename(str(tmp_path / "missing"), {})

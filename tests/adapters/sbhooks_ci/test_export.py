@@ -18,10 +18,11 @@ from jsonschema import Draft202012Validator
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from referencing import Registry, Resource
 
-from sbhooks.events import Outcome
+from sbhooks.events import Outcome, Vcs
 from sbhooks.testing.factories import Timeline
 from sbhooks_ci.cdevents import cloud_events
 from sbhooks_ci.finished import Finished
+from sbhooks_ci.otlp import request
 
 Sbhooks = Callable[..., subprocess.CompletedProcess[bytes]]
 SCHEMAS = Path(__file__).parents[2] / "data" / "cdevents"
@@ -194,7 +195,8 @@ def test_only_http_is_sent_to(sbhooks: Sbhooks, url: str) -> None:
 
 
 def test_nobody_there_and_bad_headers_are_said(sbhooks: Sbhooks, runs: None) -> None:
-    assert b"cannot send to" in sbhooks("export", "otlp", "--to", "http://127.0.0.1:9").stderr
+    refused = sbhooks("export", "otlp", "--to", "http://127.0.0.1:9").stderr
+    assert refused == b"sbhooks: cannot send to http://127.0.0.1:9/v1/traces: Connection refused\n"
     assert b"is no header" in sbhooks("export", "otlp", "--header", "x").stderr
     assert b"it needs --to" in sbhooks("export", "otlp", "--json").stderr
 
@@ -259,6 +261,22 @@ def test_a_run_of_crackerjack_is_a_pipeline_run_and_what_was_skipped_is_none() -
             [told_outcome] if told_outcome else []
         )
         assert [error.message for data in found for error in schema.iter_errors(data)] == []
+
+
+def test_facts_stand_where_the_conventions_put_them() -> None:
+    """A result of a pipeline belongs to a run of one; a head without a name has no type."""
+    time = Timeline("s", "crackerjack")
+    start = time.start(vcs=Vcs(commit="c" * 40))
+    run = Finished(start=start, end=time.end(), events=[], root=start)
+    tests = Timeline("t", "pytest")
+    session = tests.start(vcs=Vcs(commit="c" * 40, branch="main"))
+    suite = Finished(start=session, end=tests.end(), events=[], root=session)
+    body = as_protobuf(request([run, suite]))
+    (of_run, of_tests) = body.resource_spans
+    assert told(of_run.scope_spans[0].spans[0])["cicd.pipeline.result"] == "success"
+    assert "cicd.pipeline.result" not in told(of_tests.scope_spans[0].spans[0])
+    assert "vcs.ref.head.type" not in told(of_run.resource)
+    assert told(of_tests.resource)["vcs.ref.head.type"] == "branch"
 
 
 def test_a_schema_that_is_broken_would_be_noticed() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from sbhooks.errors import SbhooksError
-from sbhooks_ci.gate import gate
+from sbhooks.output import Output
+from sbhooks_ci.gate import draw, gate
 from sbhooks_ci.report import JudgedTest, RunReport, SlowerTest, StageResult
 from sbhooks_ci.summary import code_quality, markdown, workflow_commands
 
@@ -60,6 +61,15 @@ def test_a_condition_is_judged(condition: str, fields: dict[str, Any], holds: bo
     assert [v.holds for v in found.verdicts] == [holds]
     assert found.passed is (holds is not False)
     assert ("not enough data" in found.verdicts[0].reason) is (holds is None)
+
+
+def test_a_reason_is_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    draw(Output(), gate(report(), ["slower=20%", "failed"]))
+    said = " ".join(capsys.readouterr().out.split())
+    assert said == (
+        "? slower=20% not enough data: no test has passed five times before this run "
+        "? failed not enough data: no tests and no stages are recorded"
+    )
 
 
 @pytest.mark.parametrize("bad", ["", "nothing", "failed=1", "slower", "slower=x", "slower=-1%",

@@ -216,6 +216,8 @@ def test_a_run_goes_out_as_it_came_in(sbhooks: Sbhooks, recorded: Recorded, tmp_
     done = sbhooks("ci", "export", "junit", "last", "--output", "out.xml", "--json")
     assert json.loads(done.stdout)["tests"] == 5
     assert sbhooks("ci", "export", "junit", "nobody").returncode == 2
+    done = sbhooks("ci", "export", "junit", "last", "--output", "no/out.xml")
+    assert done.stderr == b"sbhooks: cannot write no/out.xml: No such file or directory\n"
 
 
 @given(st.text(), st.text(), st.text())

@@ -76,8 +76,9 @@ def test_a_real_run_is_recorded_tool_by_tool(
     (ruff, *_) = [event for event in tools if event.skill == "ruff-check"]
     assert ruff.outcome == "success"
     assert ruff.duration_s < 5 <= ruff.attributes["reported_s"]
-    (stage,) = recorded("pipeline-stage")
-    assert stage.stage == "fast_hooks"
+    stages = [stage.stage for stage in recorded("pipeline-stage")]
+    # On a busy machine its reading of the configuration takes long enough to be told.
+    assert stages in (["fast_hooks"], ["configuration", "fast_hooks"])
     (end,) = recorded("session-end")
     assert end.exit_status == done.returncode
     assert end.outcome == ("success" if done.returncode == 0 else "failure")

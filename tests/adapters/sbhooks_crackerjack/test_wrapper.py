@@ -21,8 +21,9 @@ from typing import Any
 
 import pytest
 
+from sbhooks.output import Output
 from sbhooks_crackerjack.autoload import LINE
-from sbhooks_crackerjack.enabling import NAME, switch
+from sbhooks_crackerjack.enabling import NAME, draw, switch
 from sbhooks_crackerjack.observer import is_crackerjack
 
 SBHOOKS = str(Path(sys.executable).parent / "sbhooks")
@@ -183,6 +184,22 @@ def test_the_switch_is_one_file(tmp_path: Path) -> None:
     assert switch(on=False, folder=tmp_path).changed
     assert not switch(on=False, folder=tmp_path).changed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_switch_says_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    for on in (True, False, False):
+        draw(Output(), switch(on=on, folder=tmp_path))
+    said = " ".join(capsys.readouterr().out.split())
+    place = tmp_path / NAME
+    assert said == (
+        f"Plain Crackerjack runs here record themselves, now: {place} "
+        "Crackerjack is not installed in this environment yet. "
+        f"Plain Crackerjack runs here are not recorded, now: {place} "
+        f"Plain Crackerjack runs here are not recorded, as before: {place}"
+    )
 
 
 def test_the_line_of_the_pth_file_does_nothing_elsewhere() -> None:

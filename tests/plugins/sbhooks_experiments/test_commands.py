@@ -166,12 +166,14 @@ def test_assign_says_what_to_do(ask: Ask) -> None:
         (("status", "fast", "--project", "x"), "leave out --project and --since"),
         (("list", "--since", "7d"), "leave out --project and --since"),
         (("assign", "fast", " "), "the name of a unit has 1 to 200 characters"),
+        (("assign", "runs"), "cannot tell the session: this command is none. Name the unit"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_clear_line(
     ask: Ask, desk: Desk, words: tuple[str, ...], message: str
 ) -> None:
     ask("create", "fast", "--control", "a", "--treatment", "b")
+    ask("create", "runs", "--control", "a", "--treatment", "b", "--unit", "session")
     ask("assign", "fast", "alice")
     before = desk.store().high_water()
     said = ask(*words, status=2)

@@ -238,7 +238,7 @@ def test_a_unit_that_is_not_here_must_be_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     desk.create(plan(unit=unit))
-    with pytest.raises(ExperimentError, match=r"name the (unit|session)"):
+    with pytest.raises(ExperimentError, match="ame the unit"):
         desk.assign("fast")
     assert desk.assign("fast", "abc123").unit == "abc123"
 

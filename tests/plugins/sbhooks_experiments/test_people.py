@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -51,6 +55,21 @@ def test_erasing_reaches_what_was_recorded_of_a_unit(
     assert len(first_exposures(desk.store(), "fast")) == len(PEOPLE) - 1
     assert desk.assign("fast", PEOPLE[0]).is_new
     assert main(["db", "verify"]) == 0
+
+
+def test_the_question_counts_what_stands_in_sessions_of_others(desk_with_people: Desk) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"n\n")
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "sbhooks", "privacy", "erase", "--user", PEOPLE[0]],
+            stdin=theirs, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "Erase 0 runs and 2 other events of user-" in done.stderr
+    assert len(first_exposures(desk_with_people.store(), "fast")) == len(PEOPLE)
 
 
 def test_a_new_key_leaves_nobody_their_old_name_and_everybody_their_variant(
