@@ -105,7 +105,7 @@ def anomalies(
         per_month: False alarms to expect at most in a month, over all skills and figures.
     """
     since = now - WINDOW if query.since is None else query.since
-    wide = msgspec.structs.replace(query, since=_back(since, LOOK_BACK + SHIFT_DAYS))
+    wide = msgspec.structs.replace(query, since=back(since, LOOK_BACK + SHIFT_DAYS))
     found = tallies(store, wide, period="day", now=now)
     skills = list(query.skills) or most_used(found, MOST_SKILLS)
     every = [one for one in findings_of(found, skills, per_month) if _is_in(one, since)]
@@ -198,7 +198,8 @@ def _is_in(one: Finding, since: datetime) -> bool:
     return one.resolved_at is None or one.resolved_at > since
 
 
-def _back(at: datetime, days: int) -> datetime:
+def back(at: datetime, days: int) -> datetime:
+    """So many days before a time; the time itself where the calendar does not go that far."""
     try:
         return at - timedelta(days=days)
     except OverflowError:
