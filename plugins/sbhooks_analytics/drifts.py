@@ -17,8 +17,7 @@ import numpy as np
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomalies import PER_MONTH
 from sbhooks_analytics.anomaly_findings import back
-from sbhooks_analytics.budget import DAYS_A_MONTH
-from sbhooks_analytics.daily import Days, Floats, days_of
+from sbhooks_analytics.daily import DAYS_A_MONTH, Days, Floats, days_of
 from sbhooks_analytics.drift import LEAST_POINTS, drifts_of
 from sbhooks_analytics.season import seasons_of
 from sbhooks_analytics.series import Metric, tallies
@@ -27,7 +26,7 @@ from sbhooks_analytics.trends import most_used
 
 METHOD = "exponentially weighted average of self-starting scores, a tenth on the newest"
 WINDOW = timedelta(days=60)  #: In which a drift was noticed, when nothing is said.
-_DAYS_BEFORE = 120  # from which levels are known
+_BEFORE = timedelta(days=120)  # from which levels are known
 _LEAST_DAYS = 2 * LEAST_POINTS
 
 
@@ -100,7 +99,7 @@ def drifts(
         per_month: False alarms to expect at most in a month, over all series.
     """
     since = now - WINDOW if query.since is None else query.since
-    wide = msgspec.structs.replace(query, since=back(since, _DAYS_BEFORE))
+    wide = msgspec.structs.replace(query, since=back(since, _BEFORE))
     found = tallies(store, wide, period="day", now=now)
     days = days_of(found, list(query.skills) or most_used(found, MOST_SKILLS))
     series = list(levels_of(days))
