@@ -8,6 +8,9 @@
    themselves) it lasts, and is not reported anew; two usual days end it. What lasts 14 days is a
    shift: the finding ends, and the new level is the new normal.
 
+Hours are treated like days: compared with up to 168 hours before, after the profile of the hour
+of the day, once 48 hours have data; what lasts 48 hours is a shift. Their volumes are not judged.
+
 Days of findings are taken out of the baseline of later days, so 1 and 2 are repeated until
 nothing changes. Everything is a function of the log: the same log gives the same findings, with
 the same ids.
@@ -21,14 +24,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sbhooks_analytics.budget import alarms
-from sbhooks_analytics.daily import Baseline, Bools, Days, Floats, first_baseline
+from sbhooks_analytics.daily import Baseline, Bools, Days, Floats, Grain, first_baseline
 from sbhooks_analytics.season import rate_seasons, seasons_of
 from sbhooks_analytics.series import Metric
 from sbhooks_analytics.surprise import Surprise, durations, rates, volumes
 
 FIGURES: tuple[Metric, ...] = ("completion_rate", "invocations", "duration")
 PER_MONTH = 0.05  #: False alarms to expect at most in a month, over all skills and figures.
-SHIFT_DAYS = 14  #: What lasts that long is the new normal.
 _WEIGHTS = {"completion_rate": 10.0, "invocations": 1.0, "duration": 1.0}
 _LASTING = 0.05
 _QUIET_DAYS = 2
@@ -78,8 +80,8 @@ def detect(days: Days, *, per_month: float = PER_MONTH) -> dict[Metric, Detectio
     surprises = {f: _surprise(f, days, first_baseline(shape), profiles[f]) for f in FIGURES}
     found: dict[Metric, list[Episode]] = {}
     for _ in range(_ROUNDS):
-        raised = _raised(surprises, per_month)
-        episodes = {f: list(_episodes(raised[f], surprises[f])) for f in FIGURES}
+        raised = _raised(surprises, per_month, days.grain)
+        episodes = {f: list(_episodes(raised[f], surprises[f], days.grain.shift)) for f in FIGURES}
         if episodes == found:
             break
         for figure in FIGURES:
@@ -95,19 +97,23 @@ def detect(days: Days, *, per_month: float = PER_MONTH) -> dict[Metric, Detectio
 
 def _profiles(days: Days) -> dict[Metric, Floats]:
     """What the weekday adds to (volumes: multiplies) each figure, shape ``(skills, days)``."""
-    slots = np.array([start.weekday() for start in days.starts], dtype=np.int64)
+    slots = np.array([days.grain.slot(start) for start in days.starts], dtype=np.int64)
+    width = days.grain.slots
     count = np.where(days.known, np.log(days.n + 0.5), np.nan)
     added = {
-        "completion_rate": rate_seasons(days.n, days.completed, slots, 7).profile[:, slots],
-        "duration": seasons_of(days.duration, slots, 7).profile[:, slots],
-        "invocations": np.exp(seasons_of(count, slots, 7).profile[:, slots]),
+        "completion_rate": rate_seasons(days.n, days.completed, slots, width).profile[:, slots],
+        "duration": seasons_of(days.duration, slots, width).profile[:, slots],
+        "invocations": np.exp(seasons_of(count, slots, width).profile[:, slots]),
     }
     return {figure: added[figure] for figure in FIGURES}
 
 
 def _surprise(figure: Metric, days: Days, baseline: Baseline, profile: Floats) -> Surprise:
     test = {"completion_rate": rates, "invocations": volumes, "duration": durations}[figure]
-    return test(days, baseline, profile)
+    found = test(days, baseline, profile)
+    if figure == "invocations" and not days.grain.volumes:
+        return found._replace(p_value=np.full(days.n.shape, np.nan))
+    return found
 
 
 def _again(
@@ -117,20 +123,23 @@ def _again(
     some = Days(
         [days.skills[row] for row in rows], days.starts, days.n[rows], days.completed[rows],
         days.duration[rows], days.timed[rows], days.spread[rows], days.known[rows],
+        days.grain,
     )  # fmt: skip
     part = Baseline(baseline.first[rows], baseline.end[rows], baseline.usual[rows])
     return _surprise(figure, some, part, profile[rows])
 
 
-def _raised(surprises: dict[Metric, Surprise], per_month: float) -> dict[Metric, Bools]:
+def _raised(
+    surprises: dict[Metric, Surprise], per_month: float, grain: Grain
+) -> dict[Metric, Bools]:
     p_values = np.concatenate([surprises[figure].p_value for figure in FIGURES])
     rows = len(p_values) // len(FIGURES)
     weights = np.repeat([_WEIGHTS[figure] for figure in FIGURES], rows)
-    raised = alarms(p_values, weights, per_month=per_month)
+    raised = alarms(p_values, weights, per_month=per_month, grain=grain)
     return {f: raised[k * rows : (k + 1) * rows] for k, f in enumerate(FIGURES)}
 
 
-def _episodes(raised: Bools, surprise: Surprise) -> Iterator[Episode]:
+def _episodes(raised: Bools, surprise: Surprise, shift: int) -> Iterator[Episode]:
     for row in np.flatnonzero(raised.any(axis=1)):
         free = 0  # the first day that no episode holds
         single = surprise.single[row]
@@ -138,13 +147,13 @@ def _episodes(raised: Bools, surprise: Surprise) -> Iterator[Episode]:
             # Two days together are unusual because of a day that is told already: not news.
             is_echo = free > 0 and day == free and not single[day] < _LASTING
             if day >= free and not is_echo:
-                episode = _episode(int(row), int(day), free, surprise)
+                episode = _episode(int(row), int(day), free, surprise, shift)
                 yield episode
                 free = episode.last + 1 if episode.end is None else episode.end
                 free = max(free, int(day) + 1)
 
 
-def _episode(row: int, alarm: int, free: int, surprise: Surprise) -> Episode:
+def _episode(row: int, alarm: int, free: int, surprise: Surprise, shift: int) -> Episode:
     """What an alarm begins: back to the first unusual day, on to the last."""
     single, signs = surprise.single[row], surprise.sign[row]
     sign = float(signs[alarm])
@@ -153,7 +162,7 @@ def _episode(row: int, alarm: int, free: int, surprise: Surprise) -> Episode:
         start = alarm - 1
     quiet: list[int] = []
     for day in range(alarm + 1, len(single)):
-        if day - start >= SHIFT_DAYS:
+        if day - start >= shift:
             return Episode(row, start, alarm, last, day, sign, True)
         if not np.isfinite(single[day]):
             continue

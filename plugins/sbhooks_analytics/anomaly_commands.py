@@ -18,6 +18,10 @@ _alarms_option = click.option(
     help="False alarms to expect at most in a month, over all skills.  [default: the setting "
     "analytics.false_alarms_per_month, 0.05]",
 )  # fmt: skip
+_period_option = click.option(
+    "--period", type=click.Choice(("day", "hour")), default="day", show_default=True,
+    help="What is judged: complete days or hours (UTC).",
+)  # fmt: skip
 _note_option = click.option("--note", metavar="TEXT", help="Why, in a few words.")
 
 
@@ -28,6 +32,7 @@ def anomalies() -> None:
 
 @anomalies.command("list")
 @reading
+@_period_option
 @_alarms_option
 @click.option(
     "--method", type=click.Choice(("counts", "zscore", "isolation_forest")), default="counts",
@@ -43,14 +48,21 @@ def anomalies() -> None:
 )
 @click.option("--all", "everything", is_flag=True, help="Also what was rejected or fixed.")
 def anomalies_list(
-    reading: Reading, false_alarms: float | None, method: str, threshold: float, everything: bool
+    reading: Reading,
+    *,
+    period: str,
+    false_alarms: float | None,
+    method: str,
+    threshold: float,
+    everything: bool,
 ) -> None:
-    """List what was unusual in the last 60 days, or since --since.
+    """List what was unusual in the last 60 days (of hours 7), or since --since.
 
     Each complete day of each skill is compared with up to 56 days before it: completion rate,
     number of invocations, duration. The tests know how many runs stand behind a figure, and all
     share one budget of false alarms. What lasts is one finding; what lasts 14 days is a
-    pattern_shift, and the new normal.
+    pattern_shift, and the new normal. Rates and durations of hours (--period hour) are compared
+    with up to 168 hours before them: sooner, but the runs of an hour show large changes only.
     """
     from sbhooks_analytics.numbers import need_numbers
 
@@ -60,7 +72,7 @@ def anomalies_list(
     if method != "counts":
         _others(reading, method, threshold)
         return
-    found = _found(reading, false_alarms)
+    found = _found(reading, false_alarms, period)
     shown = found.findings if everything else [
         one for one in found.findings if one.triage in {"new", "confirmed"}
     ]  # fmt: skip
@@ -71,8 +83,11 @@ def anomalies_list(
 @anomalies.command("explain")
 @click.argument("finding")
 @reading
+@_period_option
 @_alarms_option
-def anomalies_explain(reading: Reading, finding: str, false_alarms: float | None) -> None:
+def anomalies_explain(
+    reading: Reading, finding: str, period: str, false_alarms: float | None
+) -> None:
     """Show one finding in full: what was expected, what was seen, what others were like it.
 
     FINDING is an id as 'sbhooks anomalies list' shows it, or its beginning.
@@ -84,18 +99,21 @@ def anomalies_explain(reading: Reading, finding: str, false_alarms: float | None
     from sbhooks_analytics.draw_anomalies import draw_explanation
     from sbhooks_analytics.explain import explain
 
-    found = _found(reading, false_alarms)
+    found = _found(reading, false_alarms, period)
     one = find(found.findings, finding)
     story = explain(reading.store, reading.query(), one, found.findings, now=reading.now)
     reading.show(story, lambda out: draw_explanation(out, story))
 
 
 def _judging(verdict: str, what: str) -> Callable[..., None]:
-    def judge(reading: Reading, finding: str, note: str | None, false_alarms: float | None) -> None:
+    def judge(
+        reading: Reading, finding: str, note: str | None, period: str, false_alarms: float | None
+    ) -> None:
         from sbhooks_analytics.numbers import need_numbers
 
         need_numbers()
-        _judge(reading, finding, cast("Triage", verdict), note, false_alarms)
+        one = _named(reading, finding, false_alarms, period)
+        _judge(reading, one, cast("Triage", verdict), note)
 
     judge.__doc__ = (
         f"{what}\n\nFINDING is an id as 'sbhooks anomalies list' shows it, or its beginning. The "
@@ -110,19 +128,22 @@ for _name, _verdict, _what in (
     ("fixed", "fixed", "Say that what a finding is about has been put right."),
     ("reopen", "new", "Take back what was said about a finding."),
 ):
-    _command = _note_option(_alarms_option(reading(_judging(_verdict, _what))))
+    _command = _note_option(_period_option(_alarms_option(reading(_judging(_verdict, _what)))))
     anomalies.command(_name)(click.argument("finding")(_command))
 
 
-def _judge(
-    reading: Reading, name: str, verdict: Triage, note: str | None, false_alarms: float | None
-) -> None:
+def _named(reading: Reading, name: str, false_alarms: float | None, period: str) -> Finding:
+    """The finding that a user means."""
     from sbhooks_analytics.anomaly_findings import find
+
+    return find(_found(reading, false_alarms, period).findings, name)
+
+
+def _judge(reading: Reading, one: Finding, verdict: Triage, note: str | None) -> None:
     from sbhooks_analytics.decisions import FindingTriage, take_down
     from sbhooks_analytics.draw_anomalies import draw_judged
     from sbhooks_analytics.explain import DOCUMENTS
 
-    one: Finding = find(_found(reading, false_alarms).findings, name)
     event = FindingTriage(
         source="analytics", session=f"triage-{one.id}", finding=one.id, verdict=verdict,
         note=note[:500] if note else None, subject=one.skill_name, figure=one.metric,
@@ -132,13 +153,16 @@ def _judge(
     reading.show(done, lambda out: draw_judged(out, done))
 
 
-def _found(reading: Reading, false_alarms: float | None) -> Findings:
+def _found(reading: Reading, false_alarms: float | None, period: str) -> Findings:
     from sbhooks_analytics.anomaly_findings import anomalies as look
+    from sbhooks_analytics.daily import GRAINS
     from sbhooks_analytics.settings import AnalyticsConfig
 
     settings = reading.runtime.config.section("analytics", AnalyticsConfig)
     budget = settings.false_alarms_per_month if false_alarms is None else false_alarms
-    return look(reading.store, reading.query(), now=reading.now, per_month=budget)
+    return look(
+        reading.store, reading.query(), now=reading.now, per_month=budget, grain=GRAINS[period]
+    )
 
 
 def _others(reading: Reading, method: str, threshold: float) -> None:

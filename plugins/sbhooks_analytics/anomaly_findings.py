@@ -14,20 +14,19 @@ import msgspec
 import numpy as np
 
 from sbhooks.store import EventQuery, EventReader
-from sbhooks_analytics.anomalies import PER_MONTH, SHIFT_DAYS, Detection, Episode, detect
-from sbhooks_analytics.daily import LOOK_BACK, Days, days_of
+from sbhooks_analytics.anomalies import PER_MONTH, Detection, Episode, detect
+from sbhooks_analytics.daily import DAY, GRAINS, HOUR, Days, Grain, days_of
 from sbhooks_analytics.decisions import FindingTriage, Triage, identity, pick
-from sbhooks_analytics.series import Metric, Tallies, tallies
+from sbhooks_analytics.series import LENGTH, Metric, Period, Tallies, tallies
 from sbhooks_analytics.trends import most_used
 
 AnomalyType = Literal["drop", "spike", "pattern_shift"]
 MOST_SKILLS = 2_000  #: The most used are looked at.
-WINDOW = timedelta(days=60)  #: How far back findings are looked for when nothing is said.
-_CHUNK = 250  # skills at once, for the sake of memory
 METHODS = {
-    "completion_rate": "beta-binomial tails against up to 56 earlier days, 1 and 2 days together",
-    "invocations": "negative binomial tails against up to 56 earlier days",
-    "duration": "robust t of the log median against up to 56 earlier days",
+    "completion_rate": "beta-binomial tails against up to {look_back} earlier {period}s, 1 and 2 "
+    "together",
+    "invocations": "negative binomial tails against up to {look_back} earlier {period}s",
+    "duration": "robust t of the log median against up to {look_back} earlier {period}s",
 }
 
 
@@ -39,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         skill_name: What was called.
         metric: ``completion_rate``, ``invocations`` or ``duration``.
         type: ``drop``, ``spike``, or ``pattern_shift`` when it lasted 14 days.
-        started_at: Begin of the first unusual day, UTC.
+        started_at: Begin of the first unusual day (or hour), UTC.
         detected_at: End of the day on which it was noticed.
         resolved_at: Begin of the first usual day; ``None`` while it lasts.
         expected: What the past lets expect; durations in seconds, rates as fractions.
@@ -52,6 +51,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         method: How unusual is told from usual.
         triage: What somebody said about it: ``new``, ``confirmed``, ``rejected``, ``fixed``.
         note: Why.
+        period: ``day`` or ``hour``: what was judged, and what "day" means above.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     triage: Triage = "new"
     note: str | None = None
+    period: Period = "day"
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         findings: What lasts first, then the newest.
-        days: Complete days that were judged.
+        days: Complete days (or hours) that were judged.
         skills: Skills that were looked at.
         false_alarms_per_month: At most that many are to be expected.
         reason: Why nothing could be judged; empty otherwise.
@@ -91,39 +92,50 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms_per_month: float
     reason: str = ""
     method: str = "count-aware tests with one Benjamini-Hochberg budget"
+    period: Period = "day"  #: What was judged: days or hours.
 
 
 def anomalies(
-    store: EventReader, query: EventQuery, *, now: datetime, per_month: float = PER_MONTH
+    store: EventReader,
+    query: EventQuery,
+    *,
+    now: datetime,
+    per_month: float = PER_MONTH,
+    grain: Grain = DAY,
 ) -> Findings:
     """Find what was unusual in the time looked at.
 
     Args:
         store: The events.
-        query: Projects, skills and times; 60 days when it does not say since when.
+        query: Projects, skills and times; 60 days, of hours 7, when it does not say since when.
         now: Today is not complete, and not judged.
         per_month: False alarms to expect at most in a month, over all skills and figures.
+        grain: Whether days or hours are judged.
     """
-    since = now - WINDOW if query.since is None else query.since
-    wide = msgspec.structs.replace(query, since=_back(since, LOOK_BACK + SHIFT_DAYS))
-    found = tallies(store, wide, period="day", now=now)
+    since = now - grain.window if query.since is None else query.since
+    length = LENGTH[grain.period]
+    wide = msgspec.structs.replace(
+        query, since=back(since, (grain.look_back + grain.shift) * length)
+    )
+    found = tallies(store, wide, period=grain.period, now=now)
     skills = list(query.skills) or most_used(found, MOST_SKILLS)
     every = [one for one in findings_of(found, skills, per_month) if _is_in(one, since)]
     judged = judgements(store)
     every = [_judged(one, judged) for one in every]
     every.sort(key=lambda one: (one.resolved_at is not None, -one.started_at.timestamp(), one.id))
-    days = sum(start >= since - timedelta(days=1) for start in found.starts)
+    days = sum(start >= since - length for start in found.starts)
     return Findings(
         findings=every, days=days, skills=len(skills), false_alarms_per_month=per_month,
-        reason=_reason(found),
+        reason=_reason(found, grain), period=grain.period,
     )  # fmt: skip
 
 
 def findings_of(found: Tallies, skills: Sequence[str], per_month: float) -> list[Finding]:
     """All findings about the given skills, nobody's judgement considered."""
     made: list[Finding] = []
-    for start in range(0, len(skills), _CHUNK):
-        days = days_of(found, skills[start : start + _CHUNK])
+    size = GRAINS.get(found.period, DAY).at_once
+    for start in range(0, len(skills), size):
+        days = days_of(found, skills[start : start + size])
         # Every chunk gets its part of the budget.
         part = per_month * len(days.skills) / max(len(skills), 1)
         for metric, detection in detect(days, per_month=part).items():
@@ -155,16 +167,16 @@ def _finding(days: Days, metric: Metric, detection: Detection, one: Episode) -> 
         most = 1.0 if metric == "completion_rate" else np.inf
         shown = [float(np.clip(value, 0.0, most)) for value in (expected, low, high, seen)]
         score = (seen - expected) / spread if spread > 0 else one.sign
-    day = timedelta(days=1)
+    grain = days.grain
     kind: AnomalyType = "pattern_shift" if one.shift else "drop" if one.sign < 0 else "spike"
     skill, start = days.skills[row], days.starts[one.start]
     return Finding(
-        id=identity(skill, metric, start, one.sign),
+        id=identity(f"{skill} by the hour" if grain is HOUR else skill, metric, start, one.sign),
         skill_name=skill,
         metric=metric,
         type=kind,
         started_at=start,
-        detected_at=days.starts[one.alarm] + day,
+        detected_at=days.starts[one.alarm] + LENGTH[grain.period],
         resolved_at=None if one.end is None else days.starts[one.end],
         expected=shown[0],
         expected_low=shown[1],
@@ -173,7 +185,8 @@ def _finding(days: Days, metric: Metric, detection: Detection, one: Episode) -> 
         n=int(days.n[row, span].sum()),
         deviation_score=float(score),
         p_value=float(surprise.p_value[row, one.alarm]),
-        method=METHODS[metric],
+        method=METHODS[metric].format(look_back=grain.look_back, period=grain.period),
+        period=grain.period,
     )
 
 
@@ -198,18 +211,19 @@ def _is_in(one: Finding, since: datetime) -> bool:
     return one.resolved_at is None or one.resolved_at > since
 
 
-def _back(at: datetime, days: int) -> datetime:
+def back(at: datetime, length: timedelta) -> datetime:
+    """So long before a time; the time itself where the calendar does not go that far."""
     try:
-        return at - timedelta(days=days)
+        return at - length
     except OverflowError:
         return at
 
 
-def _reason(found: Tallies) -> str:
+def _reason(found: Tallies, grain: Grain) -> str:
     used = len(found.active)
-    if used > 14:
+    if used > grain.least:
         return ""
     return (
-        f"not enough data: {used} complete days with invocations; from the 15th on, each is "
-        "compared with those before it"
+        f"not enough data: {used} complete {grain.period}s with invocations; from the "
+        f"{grain.least + 1}th on, each is compared with those before it"
     )

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbhooks_analytics.daily import Bools, Floats
-
-DAYS_A_MONTH = 365.25 / 12
+from sbhooks_analytics.daily import DAY, Bools, Floats, Grain
 
 
 def adjusted(p_values: Floats, weights: Floats | None = None) -> Floats:
@@ -47,14 +45,15 @@ def adjusted(p_values: Floats, weights: Floats | None = None) -> Floats:
     return found
 
 
-def alarms(p_values: Floats, weights: Floats, *, per_month: float) -> Bools:
+def alarms(p_values: Floats, weights: Floats, *, per_month: float, grain: Grain = DAY) -> Bools:
     """Which tests raise an alarm.
 
     Args:
         p_values: Shape ``(tests, days)``.
         weights: Shape ``(tests,)``.
         per_month: False alarms to expect at most in a month, over all tests.
+        grain: What a column is.
     """
     with np.errstate(invalid="ignore"):
-        raised: Bools = adjusted(p_values, weights) <= min(per_month / DAYS_A_MONTH, 1.0)
+        raised: Bools = adjusted(p_values, weights) <= min(per_month / grain.a_month, 1.0)
     return raised

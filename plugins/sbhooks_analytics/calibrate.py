@@ -19,6 +19,8 @@ from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomalies import FIGURES, detect
 from sbhooks_analytics.change import ALPHA, Floats, changes_of
 from sbhooks_analytics.daily import LEAST_DAYS, Days, days_of
+from sbhooks_analytics.drift import drifts_of
+from sbhooks_analytics.drifts import levels_of, run_length
 from sbhooks_analytics.series import tallies
 from sbhooks_analytics.tracks import durations_of_tests
 from sbhooks_analytics.trend import slope_of
@@ -34,6 +36,7 @@ _SKILLS = (
     ("zscore", "a day with |z| ≥ 2 against 7 days", "per month"),
     ("trend", "a completion rate with p ≤ 0.05", "of series"),
     ("changes", "a completion rate with a change", "of series"),
+    ("drift", "a level that drifted", "per month"),
 )  # detector, what one alarm is, unit
 
 
@@ -105,7 +108,9 @@ def calibrate(
         real = _rates(days, per_month)
         shuffled = [_rates(_shuffled(days, rng), per_month) for _ in range(copies)]
         fakes = np.mean(shuffled, axis=0).tolist()
-    stated = {"anomalies": per_month, "zscore": None, "trend": 0.05, "changes": ALPHA}
+    stated = {
+        "anomalies": per_month, "zscore": None, "trend": 0.05, "changes": ALPHA, "drift": per_month,
+    }  # fmt: skip
     rates = [
         DetectorRate(detector=name, what=what, observed=seen, shuffled=fake, stated=stated[name],
                      unit=unit)
@@ -132,7 +137,7 @@ def _of_tests(series: Sequence[Floats], rng: np.random.Generator, copies: int) -
     )  # fmt: skip
 
 
-def _rates(days: Days, per_month: float) -> tuple[float, float, float, float]:
+def _rates(days: Days, per_month: float) -> tuple[float, ...]:
     months = max(len(days.starts) - LEAST_DAYS, 1) / _MONTH
     found = detect(days, per_month=per_month)
     episodes = sum(len(found[figure].episodes) for figure in FIGURES) if found else 0
@@ -148,7 +153,17 @@ def _rates(days: Days, per_month: float) -> tuple[float, float, float, float]:
         angle = np.arcsin(np.sqrt((completed[used] + 0.375) / (n[used] + 0.75)))
         changed += bool(changes_of(angle, n[used] / (n[used] + np.median(n[used]))))
     share = max(judged, 1)
-    return episodes / months, _old_alarms(days) / months, trending / share, changed / share
+    return (
+        episodes / months, _old_alarms(days) / months, trending / share, changed / share,
+        _drifted(days, per_month) / months,
+    )  # fmt: skip
+
+
+def _drifted(days: Days, per_month: float) -> int:
+    """How often a level drifted."""
+    levels = list(levels_of(days))
+    length = run_length(len(levels), per_month)
+    return sum(len(drifts_of(one.values, one.weights, run_length=length)) for one in levels)
 
 
 def _old_alarms(days: Days) -> int:

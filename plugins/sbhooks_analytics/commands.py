@@ -12,6 +12,7 @@ from sbhooks_analytics import (
     anomaly_commands,
     change_commands,
     couse_commands,
+    drift_commands,
     health_commands,
     trend_commands,
     upkeep_commands,
@@ -181,6 +182,7 @@ COMMANDS = (
     *trend_commands.COMMANDS,
     *anomaly_commands.COMMANDS,
     *change_commands.COMMANDS,
+    *drift_commands.COMMANDS,
     *couse_commands.COMMANDS,
     *upkeep_commands.COMMANDS,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sbhooks.output import BAD, DOUBT, FAINT, GOOD, Cell, Column, Output, Row
 from sbhooks.wording import count
@@ -10,6 +11,7 @@ from sbhooks_analytics.anomaly_findings import Finding, Findings
 from sbhooks_analytics.draw_trends import NAMES, figure, p_text, plotted
 from sbhooks_analytics.explain import Explanation, Judged
 from sbhooks_analytics.second_opinions import Outliers
+from sbhooks_analytics.series import LENGTH
 
 _STATES = {
     "new": Cell("new", DOUBT),
@@ -35,8 +37,8 @@ def draw_findings(out: Output, found: Findings, shown: Sequence[Finding], hidden
                 figure(one.expected, one.metric),
                 Cell(figure(one.observed, one.metric), BAD),
                 f"{one.n:,}",
-                f"{one.started_at:%m-%d}",
-                f"{one.resolved_at:%m-%d}" if one.resolved_at else "now",
+                _when(one, one.started_at),
+                _when(one, one.resolved_at) if one.resolved_at else "now",
                 _STATES[one.triage],
             ]
             for one in shown
@@ -47,8 +49,8 @@ def draw_findings(out: Output, found: Findings, shown: Sequence[Finding], hidden
     if hidden:
         out.note(f"{count(hidden, 'more finding')} rejected or fixed: --all shows them.")
     out.note(
-        f"{count(found.skills, 'skill')} judged on {count(found.days, 'complete day')} (UTC); at "
-        f"most {found.false_alarms_per_month:g} false alarms a month are to be expected."
+        f"{count(found.skills, 'skill')} judged on {count(found.days, f'complete {found.period}')} "
+        f"(UTC); at most {found.false_alarms_per_month:g} false alarms a month are to be expected."
     )
 
 
@@ -60,16 +62,16 @@ def draw_explanation(out: Output, story: Explanation) -> None:
         out.line(line)
     usual = (
         f"{figure(one.expected, one.metric)} (usually {figure(one.expected_low, one.metric)} to "
-        f"{figure(one.expected_high, one.metric)} on a day)"
+        f"{figure(one.expected_high, one.metric)} in such a {one.period})"
     )
-    until = f"{one.resolved_at:%Y-%m-%d}" if one.resolved_at else "it lasts"
+    until = f"{_when(one, one.resolved_at)}" if one.resolved_at else "it lasts"
     out.fields([
         ("expected", usual),
         ("seen", f"{figure(one.observed, one.metric)} in {count(one.n, 'invocation')}"),
-        ("apart by", f"{one.deviation_score:+.1f} standard deviations of a day"),
-        ("chance", f"p = {p_text(one.p_value)} of something as unusual on that day"),
-        ("days", f"from {one.started_at:%Y-%m-%d}, noticed at the end of "
-                 f"{_day_before(one)}, until {until} (UTC)"),
+        ("apart by", f"{one.deviation_score:+.1f} standard deviations of such a {one.period}"),
+        ("chance", f"p = {p_text(one.p_value)} of something as unusual in that {one.period}"),
+        (f"{one.period}s", f"from {_when(one, one.started_at)}, noticed at the end of "
+                           f"{_noticed(one)}, until {until} (UTC)"),
         ("method", one.method),
         ("forest", _forest(story)),
         ("state", Cell(one.triage + (f": {one.note}" if one.note else ""))),
@@ -109,14 +111,17 @@ def draw_outliers(out: Output, found: Outliers, hourly: bool) -> None:
     out.note(f"Method: {found.method}; {found.warning}.")
 
 
+def _when(one: Finding, at: datetime) -> str:
+    return f"{at:%m-%d %H:00}" if one.period == "hour" else f"{at:%m-%d}"
+
+
 def _short(one: Finding) -> str:
     return {"completion_rate": "rate", "invocations": "volume", "duration": "time"}[one.metric]
 
 
-def _day_before(one: Finding) -> str:
-    from datetime import timedelta
-
-    return f"{one.detected_at - timedelta(days=1):%Y-%m-%d}"
+def _noticed(one: Finding) -> str:
+    """The day or hour at whose end it was noticed."""
+    return _when(one, one.detected_at - LENGTH[one.period])
 
 
 def _forest(story: Explanation) -> str:

@@ -19,10 +19,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         finding: The finding itself.
-        series: The figure day by day, from 28 days before.
+        series: The figure day by day, from 28 days before; of hours from 48 before.
         similar: Earlier findings about the same figure of the same skill, newest first.
         forest_days: Days of the finding that the isolation forest also calls unusual; ``None``
-            with fewer than 30 days of data.
+            with fewer than 30 days of data, and for hours.
     """
 
     finding: Finding
@@ -78,9 +78,10 @@ def explain(
         every: All findings, for those that are like it.
         now: Today is not complete, and left out.
     """
-    chosen = msgspec.structs.replace(query, since=finding.started_at - timedelta(days=28))
+    before = timedelta(hours=48) if finding.period == "hour" else timedelta(days=28)
+    chosen = msgspec.structs.replace(query, since=finding.started_at - before)
     series = series_of(
-        store, chosen, finding.skill_name, metric=finding.metric, period="day", now=now
+        store, chosen, finding.skill_name, metric=finding.metric, period=finding.period, now=now
     )
     similar = [
         one
@@ -102,7 +103,7 @@ def _forest(store: EventReader, query: EventQuery, finding: Finding, now: dateti
     series = series_of(
         store, back, finding.skill_name, metric="completion_rate", period="day", now=now
     )
-    if sum(value is not None for value in series.values) < 30:
+    if finding.period == "hour" or sum(value is not None for value in series.values) < 30:
         return None
     end = finding.resolved_at or now
     return sum(finding.started_at <= one.at < end for one in isolation_forest(store, back, now=now))

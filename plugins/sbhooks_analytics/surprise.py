@@ -26,13 +26,14 @@ import numpy as np
 from scipy.special import betaln
 from scipy.stats import nbinom, t
 
-from sbhooks_analytics.daily import LEAST_DAYS, Baseline, Bools, Days, Floats, chosen, windowed
+from sbhooks_analytics.daily import Baseline, Bools, Days, Floats, chosen, windowed
 from sbhooks_analytics.season import medians
 
 _MOST_TRIALS = 1_000.0  # more are scaled down: a rate is never known that well
 _DROP_SHARE = 0.95  # of the chance of a false alarm on a rate; the rest is for rises
 _ONE_DAY = 0.3  # of that chance for one day; the rest for two days together
 _LEAST_SPREAD = 0.03  # 3 %: smaller differences of durations interest nobody
+_MEDIAN_SQUARE = 0.4549  # of a standard normal variable
 _EFFICIENCY = 0.37  # of a spread from medians, against one from squares
 
 
@@ -75,7 +76,7 @@ def rates(days: Days, baseline: Baseline, profile: Floats) -> Surprise:
 def volumes(days: Days, baseline: Baseline, factor: Floats) -> Surprise:
     """Numbers of invocations against the baseline's; ``factor`` is that of the weekday."""
     count = np.where(days.known, days.n / factor, np.nan)
-    mean, variance, number = _moments(windowed(count), chosen(baseline))
+    mean, variance, number = _moments(windowed(count, days.grain), chosen(baseline, days.grain))
     with np.errstate(invalid="ignore", divide="ignore"):
         extra = np.maximum(variance - mean, 0) / mean**2
         total = extra + (1 / mean + extra) / number + 1e-9
@@ -85,7 +86,7 @@ def volumes(days: Days, baseline: Baseline, factor: Floats) -> Surprise:
         low = nbinom.cdf(days.n, size, chance)
         high = nbinom.sf(days.n - 1, size, chance)
     p_value = np.minimum(1.0, 2 * np.minimum(low, high))
-    enough = days.known & (number >= LEAST_DAYS) & (mean > 0)
+    enough = days.known & (number >= days.grain.least) & (mean > 0)
     p_value = np.where(enough, p_value, np.nan)
     spread = np.sqrt(expected + expected**2 * total)
     return Surprise(p_value, p_value, np.sign(days.n - expected), expected, spread)
@@ -94,19 +95,23 @@ def volumes(days: Days, baseline: Baseline, factor: Floats) -> Surprise:
 def durations(days: Days, baseline: Baseline, profile: Floats) -> Surprise:
     """Median durations (logarithms) against the baseline's."""
     level = days.duration - profile
-    past = np.where(chosen(baseline), windowed(level), np.nan)
+    past = np.where(chosen(baseline, days.grain), windowed(level, days.grain), np.nan)
     middle, number = medians(past)
-    scatter = medians(np.abs(past - middle[:, :, None]))[0] * 1.4826
     noise = np.pi / 2 * days.spread[:, None] ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
         each = np.where(days.timed > 0, noise / np.maximum(days.timed, 1), np.nan)
-        usual = _mean(np.where(np.isfinite(past), windowed(each), np.nan))
-        between = np.maximum(scatter**2 - usual, 0)
+        own = np.where(np.isfinite(past), windowed(each, days.grain), np.nan)
+        # What a day varies by beyond its own noise: by quiet days and by busy ones alike.
+        excess = (past - middle[:, :, None]) ** 2 / _MEDIAN_SQUARE - own
+        between = np.maximum(medians(excess)[0], 0)
         variance = np.maximum(between + each, _LEAST_SPREAD**2)
         spread = np.sqrt(variance * (1 + np.pi / 2 / np.maximum(number, 1)))
         score = (level - middle) / spread
-    p_value = 2 * t.sf(np.abs(score), np.maximum(_EFFICIENCY * number, 3))
-    p_value = np.where((number >= LEAST_DAYS) & np.isfinite(score), p_value, np.nan)
+        # Noisy days tell little about how much precise ones vary.
+        told = variance * _mean(1 / np.maximum(between[:, :, None] + own, _LEAST_SPREAD**2))
+        degrees = _EFFICIENCY * number * np.minimum(told, 1) ** 2
+    p_value = 2 * t.sf(np.abs(score), np.maximum(np.nan_to_num(degrees), 3))
+    p_value = np.where((number >= days.grain.least) & np.isfinite(score), p_value, np.nan)
     return Surprise(p_value, p_value, np.sign(score), middle + profile, spread)
 
 
@@ -146,7 +151,7 @@ def _rate_of(
         scale = np.minimum(1.0, _MOST_TRIALS / np.maximum(n, 1))
         trials = np.round(n * scale)
         failures = np.minimum(np.round((n - completed) * scale), trials)
-    usable = (n > 0) & (number >= LEAST_DAYS) & np.isfinite(chance)
+    usable = (n > 0) & (number >= days.grain.least) & np.isfinite(chance)
     worse, better = np.full(n.shape, np.nan), np.full(n.shape, np.nan)
     worse[usable], better[usable] = tail(
         failures[usable], trials[usable],
@@ -161,9 +166,10 @@ def _rate_of(
 
 def _failure_chance(days: Days, baseline: Baseline, *, skip: int) -> tuple[Floats, Floats, Floats]:
     """Chance to fail, how surely it is known (as a number of trials), and days behind it."""
-    used = chosen(baseline, skip=skip) & (np.nan_to_num(windowed(days.n)) > 0)
-    trials = np.where(used, windowed(days.n), 0.0)
-    failed = np.where(used, windowed(days.n - days.completed), 0.0)
+    runs = windowed(days.n, days.grain)
+    used = chosen(baseline, days.grain, skip=skip) & (np.nan_to_num(runs) > 0)
+    trials = np.where(used, runs, 0.0)
+    failed = np.where(used, windowed(days.n - days.completed, days.grain), 0.0)
     number, total, hits = used.sum(axis=2), trials.sum(axis=2), failed.sum(axis=2)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (hits + 0.5) / (total + 1)

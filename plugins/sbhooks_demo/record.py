@@ -24,7 +24,9 @@ from sbhooks.lazy import missing
 from sbhooks.segments import lines, segments
 from sbhooks.wording import count
 
-RUNS = 6  #: At each commit, of the kind that a developer starts by hand.
+RUNS = 8  #: At each commit, of the kind that a developer starts by hand.
+FEWEST_RUNS = 6  #: So many even on a slow machine: fewer do not tell a slow-down from chance.
+_RUNS_S = 40.0
 EXPERIMENT = "parallel"  #: Compares runs on one process with runs on two.
 EXPERIMENT_RUNS = 20
 _EXPERIMENT_S = 40.0  # a slow machine gets fewer runs, and an answer that says so
@@ -105,11 +107,20 @@ def _by_hand(
     project: Path, home: Path, say: Say, where: str, special: tuple[tuple[str, ...], ...]
 ) -> int:
     """Run the tests several times, plainly and with each special set of options."""
-    plans = [*[()] * RUNS, *(plan for plan in special if _can(plan))]
-    for number, options in enumerate(plans, start=1):
+    ends, made = monotonic() + _RUNS_S, 0
+
+    def run(options: tuple[str, ...]) -> None:
+        nonlocal made
+        told, made = _run(project, home, options), made + 1
         note = f" ({' '.join(options)})" if options else ""
-        say(f"  {where}: run {number} of {len(plans)}{note}: {_run(project, home, options)}")
-    return len(plans)
+        say(f"  {where}: run {made}{note}: {told}")
+
+    while made < FEWEST_RUNS or (made < RUNS and monotonic() < ends):
+        run(())
+    for options in special:
+        if _can(options):
+            run(options)
+    return made
 
 
 def _can(options: tuple[str, ...]) -> bool:

@@ -21,6 +21,7 @@ from sbhooks.store import EventQuery
 from sbhooks.testing.histories import history_of
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.anomaly_findings import anomalies, find
+from sbhooks_analytics.daily import HOUR
 from sbhooks_analytics.second_opinions import isolation_forest, zscore
 
 DAY = timedelta(days=1)
@@ -59,6 +60,50 @@ def test_a_drop_is_one_finding_that_ends(store: MemoryEventStore) -> None:
     assert one.expected == pytest.approx(0.95, abs=0.01)
     assert one.expected_low < one.expected < one.expected_high <= 1
     assert one.deviation_score < -5
+
+
+def hours(first: datetime, number: int, bad: range) -> list[Any]:
+    """A skill that completes 11 of 12 each hour, but some hours only 2."""
+    return [
+        (first + timedelta(hours=h), *((2, 10) if h in bad else (11, 1))) for h in range(number)
+    ]
+
+
+def test_a_bad_morning_is_a_finding_by_the_hour(store: MemoryEventStore) -> None:
+    store.append(history_of(hours(MONDAY, 240, range(200, 204))))
+    query, now = EventQuery(), MONDAY + timedelta(hours=240)
+    found = anomalies(store, query, now=now, grain=HOUR)
+    (one,) = found.findings
+    assert (one.metric, one.type, one.period) == ("completion_rate", "drop", "hour")
+    assert one.started_at == MONDAY + timedelta(hours=200)
+    assert one.detected_at == MONDAY + timedelta(hours=201)
+    assert one.resolved_at == MONDAY + timedelta(hours=204)
+    assert (one.observed, one.n) == (pytest.approx(2 / 12), 48)
+    assert "168 earlier hours" in one.method
+    days = anomalies(store, query, now=now)
+    assert days.reason.startswith("not enough data: 10 complete days")
+    assert anomalies(MemoryEventStore(), query, now=now, grain=HOUR).reason.startswith(
+        "not enough data: 0 complete hours with invocations; from the 49th on"
+    )
+
+
+def test_the_hours_of_a_day_and_the_day_are_findings_of_their_own(
+    home: Path, ask: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = utc_now().replace(minute=0, second=0, microsecond=0)
+    with Runtime.start(load_config()) as runtime:
+        start = now - timedelta(hours=220)
+        runtime.store.append(history_of(hours(start, 220, range(210, 214))))
+    (one,) = ask("anomalies", "list", "--period", "hour")["findings"]
+    assert ask("anomalies", "confirm", one["id"], "--period", "hour")["triage"] == "confirmed"
+    told = ask("anomalies", "explain", one["id"], "--period", "hour")
+    assert told["series"]["period"] == "hour"
+    assert told["forest_days"] is None
+    for words in (["list"], ["explain", one["id"]]):
+        assert main(["anomalies", *words, "--period", "hour"]) == 0
+        shown = capsys.readouterr().out
+        assert "hour" in shown
+        assert all(line.isprintable() and len(line) <= 80 for line in shown.split("\n"))
 
 
 def test_a_finding_keeps_its_id_while_it_lasts(store: MemoryEventStore) -> None:

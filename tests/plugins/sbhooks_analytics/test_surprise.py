@@ -12,7 +12,7 @@ from scipy.stats import betabinom, binom, false_discovery_control, kruskal, nbin
 
 from sbhooks_analytics.anomalies import FIGURES, detect
 from sbhooks_analytics.budget import adjusted
-from sbhooks_analytics.daily import LEAST_DAYS, Days, Floats, first_baseline
+from sbhooks_analytics.daily import HOUR, LEAST_DAYS, Days, Floats, first_baseline
 from sbhooks_analytics.season import kruskal_wallis, medians, rate_seasons
 from sbhooks_analytics.surprise import durations, rates, tail, volumes
 
@@ -35,7 +35,9 @@ def made(n: Floats, completed: Floats, seed: int = 0) -> Days:
 
 
 def one_of(days: Days, row: int) -> Days:
-    return Days([days.skills[row]], days.starts, *(part[row : row + 1] for part in days[2:]))
+    return Days(
+        [days.skills[row]], days.starts, *(part[row : row + 1] for part in days[2:8]), days.grain
+    )
 
 
 def in_control(per_day: float, histories: int, seed: int) -> float:
@@ -48,6 +50,23 @@ def in_control(per_day: float, histories: int, seed: int) -> float:
         found = detect(one_of(days, row))
         alarmed += any(e.alarm >= 56 for figure in FIGURES for e in found[figure].episodes)
     return alarmed / histories
+
+
+def in_control_hours(per_hour: float, histories: int, seed: int) -> float:
+    """Alarms a month in healthy histories of hours, more of them used by day than by night."""
+    rng = np.random.default_rng(seed)
+    columns = HOUR.look_back + 14 * 24
+    awake = (np.arange(columns) % 24 >= 8) & (np.arange(columns) % 24 < 20)
+    mean = np.where(awake, per_hour, per_hour / 20) * rng.gamma(4, 1 / 4, (histories, columns))
+    n = rng.poisson(mean)
+    days = made(n, rng.binomial(n, 0.9), seed)
+    starts = [START + timedelta(hours=hour) for hour in range(columns)]
+    days = days._replace(starts=starts, grain=HOUR)
+    found = [detect(one_of(days, row)) for row in range(histories)]
+    alarms = sum(
+        e.alarm >= HOUR.look_back for one in found for figure in FIGURES for e in one[figure][1]
+    )
+    return alarms / histories * HOUR.a_month / (14 * 24)
 
 
 def found_drops(histories: int, seed: int) -> float:
@@ -154,6 +173,16 @@ def test_durations_without_any_scatter_are_judged_by_at_least_3_percent() -> Non
 @pytest.mark.parametrize("per_day", [3, 11, 51])
 def test_healthy_histories_rarely_have_an_alarm(per_day: float) -> None:
     assert in_control(per_day, 150, seed=4) <= 0.08  # 5 % and chance
+
+
+def test_healthy_hours_rarely_have_an_alarm() -> None:
+    assert in_control_hours(20, 60, seed=8) <= 0.11  # 0.05 a month, of 28 months: 3 alarms
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("per_hour", [3, 11, 51])
+def test_hours_have_at_most_the_alarms_that_the_budget_allows(per_hour: float) -> None:
+    assert in_control_hours(per_hour, 2_000, seed=9) <= 0.05
 
 
 def test_drops_are_found_within_two_days() -> None:
