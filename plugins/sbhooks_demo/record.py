@@ -35,7 +35,7 @@ _CREATE = (
     "--unit", "session", "--skill", "pytest-run", "--metric", "avg_duration_seconds",
     "--min-units", "5", "--max-units", str(EXPERIMENT_RUNS),
 )  # fmt: skip
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0  # of a command that takes a second where nothing else goes on
 Say = Callable[[str], None]
 
 
@@ -130,11 +130,7 @@ def _can(options: tuple[str, ...]) -> bool:
 
 def _run(project: Path, home: Path, options: tuple[str, ...]) -> str:
     """One run of pytest; returns its last line."""
-    command = pytest_command(*options)
-    done = subprocess.run(  # noqa: S603 - our own command
-        command, cwd=project, env=environment(home), capture_output=True, text=True, check=False,
-        timeout=_PATIENCE_S, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = _call(pytest_command(*options), project, home)
     if done.returncode not in {0, 1}:
         raise SbhooksError(
             f"the demo's pytest run failed with status {done.returncode}: {done.stdout[-500:]}"
@@ -143,15 +139,30 @@ def _run(project: Path, home: Path, options: tuple[str, ...]) -> str:
     return done.stdout.strip().splitlines()[-1].strip("= ")
 
 
+def _call(command: list[str], project: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours in the sample project, however it ends.
+
+    Raises:
+        SbhooksError: It did not end.
+    """
+    try:
+        return subprocess.run(  # noqa: S603 - our own command
+            command, cwd=project, env=environment(home), capture_output=True, text=True,
+            check=False, timeout=_PATIENCE_S, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise SbhooksError(
+            f"the demo waited {_PATIENCE_S:.0f} s for '{' '.join(command[1:])}', which takes a "
+            "second elsewhere: run the demo again when this machine has less to do"
+        ) from error
+
+
 def _experiment(project: Path, home: Path, say: Say) -> int:
     """Run the tests as an experiment draws it, on one process or two; returns how often."""
     if not _can(("-n",)) or missing({"numpy": "sbhooks[demo]", "scipy": "sbhooks[demo]"}):
         return 0
     command = [sys.executable, "-m", "sbhooks", "experiment", *_CREATE]
-    done = subprocess.run(  # noqa: S603 - our own command
-        command, cwd=project, env=environment(home), capture_output=True, text=True, check=False,
-        timeout=_PATIENCE_S, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = _call(command, project, home)
     if done.returncode:
         raise SbhooksError(f"the demo's experiment failed: {done.stderr[-500:]}")
     say(f"  experiment: 'pytest -q' or 'pytest -q -n 2' by chance, up to {EXPERIMENT_RUNS} runs")
@@ -234,7 +245,7 @@ def _git(project: Path, *arguments: str) -> None:
     try:
         subprocess.run(  # noqa: S603 - our own command
             ["git", *who, *arguments],  # noqa: S607 - wherever it is
-            cwd=project, env=environment(project), check=True, capture_output=True, timeout=60,
+            cwd=project, env=environment(project), check=True, capture_output=True, timeout=_PATIENCE_S,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise SbhooksError("the demo needs git, which is not installed") from error
