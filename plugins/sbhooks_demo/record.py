@@ -245,7 +245,8 @@ def _git(project: Path, *arguments: str) -> None:
     try:
         subprocess.run(  # noqa: S603 - our own command
             ["git", *who, *arguments],  # noqa: S607 - wherever it is
-            cwd=project, env=environment(project), check=True, capture_output=True, timeout=_PATIENCE_S,
+            cwd=project, env=environment(project), check=True, capture_output=True,
+            timeout=_PATIENCE_S,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise SbhooksError("the demo needs git, which is not installed") from error
