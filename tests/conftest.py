@@ -32,11 +32,12 @@ settings.load_profile(os.environ.get("SBHOOKS_TEST_PROFILE", "repeatable"))
 _FOREIGN = ("SBHOOKS_", "GIT", "CI", "BUILD_", "TRACEPARENT", "PYTEST_ADDOPTS")
 
 
-#: Whoever started us, such as nohup or make, may ignore these; the programs that tests start would
-#: inherit it, and not end when they are told to.
-for _number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+# Whoever started us, such as nohup or a shell's "&", may ignore these; the programs that tests
+# start would inherit it, and not end when they are told to.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
     if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, signal.SIG_DFL)
+        _is_ctrl_c = _number == signal.SIGINT
+        signal.signal(_number, signal.default_int_handler if _is_ctrl_c else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
