@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from hashlib import md5, sha256
 from os.path import join
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sbhooks.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FILE = "experiments.json"
 MAX_BYTES = 1 << 20

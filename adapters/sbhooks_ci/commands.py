@@ -50,6 +50,9 @@ def run(ctx: click.Context, /, command: tuple[str, ...], **labels: str) -> None:
     and a status of 128 + n means signal n, as in a shell. Without --stage the stage is named as
     the CI system names it, or its job; without --skill the skill is the program's name.
     """
+    for option, value in labels.items():
+        if value == "--":  # what was meant to stand before the command
+            raise click.UsageError(f"Option '--{option.replace('_', '-')}' requires an argument.")
     from sbhooks_ci.sbhooks_run import execute
     from sbhooks_ci.stage import Labels
 

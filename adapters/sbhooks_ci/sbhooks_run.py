@@ -57,7 +57,7 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], Labels] | None:
         if word == "--":
             break
         name, equals, value = word.partition("=")
-        if name not in _OPTIONS or not (equals or rest):
+        if name not in _OPTIONS or not (equals or rest) or (not equals and rest[0] == "--"):
             return None
         given[_OPTIONS[name]] = value if equals else rest.pop(0)
     return (rest, Labels(**given)) if rest else None

@@ -32,5 +32,7 @@ def pipelines(reading: Reading, pipeline: tuple[str, ...], limit: int) -> None:
         found,
         lambda out: draw_pipelines(out, found, reading.now),
         empty=not found.pipelines,
-        nothing="No pipeline is recorded yet. Record a stage with: sbhooks ci run -- COMMAND",
+        nothing="No pipeline of that name is recorded. See all with: sbhooks pipelines"
+        if pipeline
+        else "No pipeline is recorded yet. Record a stage with: sbhooks ci run -- COMMAND",
     )

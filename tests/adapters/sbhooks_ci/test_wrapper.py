@@ -378,6 +378,8 @@ def test_what_is_recorded_is_seen_by_the_commands(
     shown = sbhooks("pipelines").stdout.decode()
     assert tmp_path.name in shown
     found = json.loads(sbhooks("pipelines", "--pipeline", "checks", "--json").stdout)
+    nobody = sbhooks("pipelines", "--pipeline", "nobody").stdout
+    assert nobody == b"No pipeline of that name is recorded. See all with: sbhooks pipelines\n"
     (pipeline,) = found["pipelines"]
     assert (pipeline["runs"], pipeline["failures"]) == (1, {"exit-status-1": 1})
     skills = json.loads(sbhooks("top", "--json").stdout)["skills"]
@@ -425,6 +427,7 @@ def test_settings_that_cannot_be_read_are_not_the_jobs(sbhooks: Sbhooks, tmp_pat
         (["--bad", "--", "true"], b"No such option"),
         ([], b"Missing argument"),
         (["--stage"], b"requires an argument"),
+        (["--triggered-by", "--", "true"], b"'--triggered-by' requires an argument"),
     ],
 )
 def test_what_cannot_be_understood_is_said(
