@@ -9,7 +9,7 @@ from typing import Any
 
 from sbhooks.events import from_us
 from sbhooks.store import BUCKET_LOG, Dimension, EventQuery, Rollup
-from sbhooks_storage import outcome_days, rolled
+from sbhooks_storage import keyed, outcome_days, rolled
 from sbhooks_storage.buckets import LazyBuckets
 from sbhooks_storage.relations import Relation, Selection
 from sbhooks_storage.rollups import rolled_up
@@ -47,7 +47,7 @@ class Groups:
         if rolled.concerns_outcomes(query, self._by) and not outcome_days.are_due(self._connection):
             self._add_rows(rolled.outcomes(self._connection, query, self._by, parts))
             parts = [part for part in parts if part.length == "hour"]
-        for *key, outcome, n, timed, total, squares, first, last, packed in rolled.sums(
+        for *key, outcome, n, timed, total, squares, first, last, packed in keyed.sums(
             self._connection, query, self._by, parts
         ):
             group = self._group(key, first, last)

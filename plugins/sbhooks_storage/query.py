@@ -21,6 +21,11 @@ from sbhooks_storage.relations import BUILTIN, Relation, Selection, others
 
 _CHUNK = 1_000
 _LOG = "skill_invocation"
+# Each half finds its tests by an index; the index of either kind of test does not serve the other.
+_TESTS = (
+    "t.test_no IN (SELECT test_no FROM test_case WHERE params IS NULL AND test IN ({marks}) "
+    "UNION ALL SELECT test_no FROM test_case WHERE params IS NOT NULL AND test IN ({marks}))"
+)
 
 Timed = tuple[int, bool, bytes | str, Event]
 
@@ -143,7 +148,10 @@ class Reader:
         ):  # fmt: skip
             if allowed and name not in relation.dimensions:
                 return None
-            if allowed:
+            if allowed and name == "test" and relation.by_test:
+                where.append(_TESTS.format(marks=", ".join("?" * len(allowed))))
+                values += [*allowed, *allowed]
+            elif allowed:
                 among(relation.dimensions[name], allowed)
         tables = _tables(relation, query)
         _restrict_time(relation, query, where, values)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sbhooks.store import EventQuery
-from sbhooks_storage import rolled
+from sbhooks_storage import keyed, rolled
 from sbhooks_storage.groups import summands
 from sbhooks_storage.relations import Selection
 
@@ -30,7 +30,7 @@ class SkillCounts:
             for part in parts:
                 self._add(rolled.skill_counts(self._connection, query, part))
             return
-        for skill, _, n, *_ in rolled.sums(self._connection, query, ["skill"], parts):
+        for skill, _, n, *_ in keyed.sums(self._connection, query, ["skill"], parts):
             self._counts[skill] += n
 
     def add_log(self, parts: Sequence[Selection]) -> None:

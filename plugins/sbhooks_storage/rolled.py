@@ -1,7 +1,8 @@
 """Answers questions about invocations from sums per hour and day.
 
-Whole days come from ``rollup_day``, the whole hours around them from ``rollup_hour``; what is
-left at the ends, and rows that are not in the sums yet, the caller reads from the log.
+Whole days come from sums of days, the whole hours around them from those of hours; what is left
+at the ends, and rows that are not in the sums yet, the caller reads from the log. What concerns
+single projects, sources or phases is in :mod:`sbhooks_storage.keyed`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from sbhooks.store import Dimension, EventQuery
 from sbhooks_storage.rollups import HOUR_US
 from sbhooks_storage.skill_sums import OUTCOME_COLUMNS
 
-_PARTS: dict[str, int] = {"project": 1, "source": 2, "skill": 3, "phase": 4, "outcome": 5}
+_OF_KEYS = {"project", "source", "skill", "phase", "outcome"}
 _NEVER = {"test", "params", "subtest", "detail", "worker"}  # NULL for every invocation
-_ANSWERED = {*_PARTS, *_NEVER, "kind", "hour", "day"}
+_ANSWERED = {*_OF_KEYS, *_NEVER, "kind", "hour", "day"}
 _PLACES = {"skill": 0, "hour": 1, "day": 2, "kind": 3, "outcome": 4}
 _NOTHING = 5
 _OF_SKILLS = {"skill", "hour", "day", "kind", *_NEVER}
@@ -148,23 +149,6 @@ def _key(by: Sequence[Dimension]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]
     return lambda found: tuple([found[place] for place in places])
 
 
-def sums(
-    connection: sqlite3.Connection,
-    query: EventQuery,
-    by: Sequence[Dimension],
-    parts: Sequence[Part],
-) -> Iterator[tuple[Any, ...]]:
-    """Yield (*key, outcome, n, timed, total, squares, first, last, packed buckets)."""
-    keys = _keys(connection, query) if parts else {}
-    timely = "hour" in by or "day" in by
-    for part in parts:
-        for start, number, *rest in _rows(connection, part, grouped=not timely):
-            key = keys.get(number)
-            if key is not None:
-                hour = start * 24 if part.length == "day" else start
-                yield (*(_value(name, key, hour) for name in by), key[-1], *rest)
-
-
 def _by_skill(
     connection: sqlite3.Connection, query: EventQuery, parts: Sequence[Part]
 ) -> Iterator[Row]:
@@ -220,49 +204,3 @@ def _wanted(column: str, query: EventQuery) -> tuple[str, Sequence[str]]:
     if not query.skills:
         return "", ()
     return f"AND {column} IN ({', '.join('?' * len(query.skills))})", query.skills
-
-
-def _keys(connection: sqlite3.Connection, query: EventQuery) -> dict[int, tuple[Any, ...]]:
-    """Number → key, of the keys that a query means."""
-    wanted = ((1, query.projects), (2, query.sources), (3, query.skills))
-    rows = connection.execute(
-        "SELECT key_no, project, source, skill, phase, outcome FROM rollup_key"
-    )
-    return {
-        row[0]: row
-        for row in rows
-        if all(row[place] in allowed for place, allowed in wanted if allowed)
-    }
-
-
-def _rows(
-    connection: sqlite3.Connection, part: Part, *, grouped: bool
-) -> Iterator[tuple[Any, ...]]:
-    length = part.length
-    if grouped:
-        columns = (
-            "0, key_no, sum(n), sum(timed), total(total_us), total(squares_us), "
-            "min(first_us), max(last_us), group_concat(hex(buckets), ' ')"
-        )
-    else:
-        columns = (
-            f"{length}, key_no, n, timed, 1.0 * total_us, squares_us, first_us, last_us, buckets"
-        )
-    return connection.execute(
-        f"SELECT {columns} FROM rollup_{length} WHERE {length} >= ? AND {length} < ?"
-        + (" GROUP BY key_no" if grouped else ""),
-        (part.first, part.end),
-    )
-
-
-def _value(name: Dimension, key: Sequence[Any], hour: int) -> Any:
-    """What a row counts as in one dimension; hours and days as numbers."""
-    match name:
-        case "hour":
-            return hour
-        case "day":
-            return hour // 24
-        case "kind":
-            return "invocation"
-        case _:
-            return key[_PARTS[name]] if name in _PARTS else None

@@ -5,21 +5,37 @@ Counted are SQLite's own steps and SQL statements, which are the same on any mac
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from sbhooks.events import Event, Failure
+from sbhooks.store import EventQuery
 from sbhooks.testing.contracts import EventStoreContract
 from sbhooks.testing.factories import Timeline
 from sbhooks_storage.append import Appender
 from sbhooks_storage.database import connect
+from sbhooks_storage.query import Reader
 
 CODEC = EventStoreContract.codec
 _EACH = 10  # steps of SQLite's machine
 Steps = Callable[[list[Event]], int]
+
+
+@contextmanager
+def counted(connection: sqlite3.Connection) -> Iterator[list[int]]:
+    """Count the steps of what is done on a connection."""
+    steps = [0]
+
+    def count() -> None:
+        steps[0] += _EACH
+
+    connection.set_progress_handler(count, _EACH)
+    yield steps
+    connection.set_progress_handler(None, 0)
 
 
 @pytest.fixture
@@ -28,14 +44,12 @@ def steps_to_store(path: Path, empty_database: bytes) -> Steps:
 
     def count(events: list[Event]) -> int:
         path.write_bytes(empty_database)
-        counted = []
         with closing(connect(path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.set_progress_handler(lambda: counted.append(1), _EACH)
-            Appender(CODEC).append(connection, events)
-            connection.set_progress_handler(None, 0)
+            with counted(connection) as steps:
+                Appender(CODEC).append(connection, events)
             connection.execute("COMMIT")
-        return _EACH * len(counted)
+        return steps[0]
 
     return count
 
@@ -66,3 +80,21 @@ def test_twice_as_many_events_take_twice_as_many_steps(
 ) -> None:
     once, twice = steps_to_store(events(400)), steps_to_store(events(800))
     assert twice < 2.6 * once
+
+
+@pytest.mark.parametrize("events", [one_cause, one_test])
+def test_some_tests_are_found_among_many_as_fast_as_among_few(
+    path: Path, steps_to_store: Steps, events: Callable[[int], list[Event]]
+) -> None:
+    found = []
+    for number in (200, 800):
+        steps_to_store(events(number))
+        with closing(connect(path)) as connection:
+            names = tuple(f"test_{n}" for n in range(20))  # of tests with parameters there is none
+            query = EventQuery(kinds=("test-result",), tests=names)
+            with counted(connection) as steps:
+                rows = Reader(CODEC).rollup(connection, query, ["test", "params", "session"])
+            found.append((len(rows), steps[0]))
+    (few, among_few), (many, among_many) = found
+    assert few == many == (20 if events is one_cause else 0)
+    assert among_many < 1.3 * among_few
