@@ -13,6 +13,7 @@ would hold a connection for ever; after a while they are let go.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Protocol, cast
 
 import h11
@@ -24,6 +25,25 @@ from sbhooks_server.bodies import SILENCE_S, THROWING_S, THROWN_AWAY_BYTES
 HEAD_S = 30.0  #: Time in which the head of a request must have arrived.
 STALLED_S = 30.0  #: A client that reads nothing for so long, while something waits, is let go.
 _HEARD = frozenset({h11.IDLE, h11.DONE, h11.MUST_CLOSE, h11.CLOSED})
+
+
+#: What uvicorn says when a client does something wrong: whoever reaches us could fill our log.
+_SAID_OF_CLIENTS = (
+    "Invalid HTTP request received.",
+    "Invalid UTF-8 sequence received from client.",
+    "Unsupported upgrade request.",
+    "No supported WebSocket library detected.",
+    "Exceeded concurrency limit.",
+)
+
+
+def keep_quiet_about_clients() -> None:
+    """Have what clients do wrong answered, and not written down."""
+    logging.getLogger("uvicorn.error").addFilter(_is_about_us)
+
+
+def _is_about_us(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_SAID_OF_CLIENTS)
 
 
 class Talker(Protocol):
