@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from _build import cli, errors, events, hooks, insights, schema, settings, spool
+from _build import cli, errors, events, hooks, http, insights, schema, settings, spool
 
 REFERENCE = Path(__file__).parent / "reference"
 PAGES: dict[str, Callable[[], str]] = {
@@ -19,6 +19,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors.page,
     "events.md": events.page,
     "hooks.md": hooks.page,
+    "http.md": http.page,
     "insights.md": insights.page,
     "schema.md": schema.page,
     "settings.md": settings.page,
