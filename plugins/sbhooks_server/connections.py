@@ -53,6 +53,14 @@ class Talker(Protocol):
         """Whether nothing is expected to come any more."""
 
 
+class _Nobody:
+    def is_heard_out(self) -> bool:
+        return True
+
+
+_NOBODY = _Nobody()
+
+
 class Ending(asyncio.Transport):
     """A transport that can be closed while its client is still sending.
 
@@ -75,8 +83,8 @@ class Ending(asyncio.Transport):
         self.abort = transport.abort  # type: ignore[method-assign]
 
     def write(self, data: Any) -> None:
-        """Send, unless it has been closed."""
-        if not self._is_closed:
+        """Send, unless it has been closed or lost: asyncio would log each of those."""
+        if not self._is_closed and not self._transport.is_closing():
             self._transport.write(data)
 
     def is_closing(self) -> bool:
@@ -160,6 +168,7 @@ class HttpConnection(H11Protocol):
         """Wait for nothing any more."""
         _cancel(self._head, self._stalled)
         super().connection_lost(exc)
+        cast("Ending", self.transport).talker = _NOBODY
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""
@@ -191,6 +200,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Take over from HTTP."""
         cast("Ending", transport).talker = self
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything: what holds itself would stay until garbage is looked for."""
+        super().connection_lost(exc)
+        cast("Ending", self.transport).talker = _NOBODY
+        self.conn.parser.close()
 
     def is_heard_out(self) -> bool:
         """Whether the client has said that it ends, or never began."""
