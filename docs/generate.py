@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from _build import cli, errors, events, hooks, insights, schema, settings, spool
+from _build import cli, errors, events, hooks, http, insights, schema, settings, spool
 
 from sbhooks_monitoring import catalog, runbooks
 
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors.page,
     "events.md": events.page,
     "hooks.md": hooks.page,
+    "http.md": http.page,
     "insights.md": insights.page,
     "schema.md": schema.page,
     "settings.md": settings.page,

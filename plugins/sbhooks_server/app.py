@@ -73,6 +73,13 @@ def create_app(runtime: Runtime, policy: Policy | None = None) -> Guard:
     )
 
 
+def described() -> dict[str, Any]:
+    """The OpenAPI document of every server, without the routes of plugins."""
+    routes = [route for topic in _TOPICS for route in topic.ROUTES]
+    litestar = Litestar(routes, openapi_config=_openapi(), logging_config=None)
+    return litestar.openapi_schema.to_schema()
+
+
 def _takers(litestar: Litestar) -> Callable[[str], bool]:
     """Which paths take ``POST``."""
     shapes = [

@@ -31,6 +31,10 @@ _ADDRESS_OPTIONS = (
         help="Listen on that port; 0 for any that is free.",
     ),
     click.option(
+        "--metrics-port", type=click.IntRange(0, 65_535), metavar="N",
+        help="Answer /metrics, and nothing else, on that port too; 0 for any that is free.",
+    ),
+    click.option(
         "--allow-host", multiple=True, metavar="NAME",
         help="Answer to this name too, as that of a proxy in front; can be given several times.",
     ),
@@ -57,6 +61,7 @@ def _address(options: dict[str, Any]) -> Address:
     return Address(
         host=options["host"],
         port=options["port"],
+        metrics_port=options["metrics_port"],
         names=options["allow_host"],
         origins=options["allow_origin"],
         require_token=options["require_token"],
@@ -87,6 +92,8 @@ def _say_ready(running: Running) -> None:
     import sys
 
     click.echo(f"Serving {running.url} – Ctrl-C stops")
+    if running.metrics_url is not None:
+        click.echo(f"Metrics at {running.metrics_url}")
     sys.stdout.flush()
 
 

@@ -13,6 +13,7 @@ would hold a connection for ever; after a while they are let go.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Protocol, cast
 
 import h11
@@ -26,11 +27,38 @@ STALLED_S = 30.0  #: A client that reads nothing for so long, while something wa
 _HEARD = frozenset({h11.IDLE, h11.DONE, h11.MUST_CLOSE, h11.CLOSED})
 
 
+#: What uvicorn says when a client does something wrong: whoever reaches us could fill our log.
+_SAID_OF_CLIENTS = (
+    "Invalid HTTP request received.",
+    "Invalid UTF-8 sequence received from client.",
+    "Unsupported upgrade request.",
+    "No supported WebSocket library detected.",
+    "Exceeded concurrency limit.",
+)
+
+
+def keep_quiet_about_clients() -> None:
+    """Have what clients do wrong answered, and not written down."""
+    logging.getLogger("uvicorn.error").addFilter(_is_about_us)
+
+
+def _is_about_us(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_SAID_OF_CLIENTS)
+
+
 class Talker(Protocol):
     """A protocol that knows whether its client may still be sending."""
 
     def is_heard_out(self) -> bool:
         """Whether nothing is expected to come any more."""
+
+
+class _Nobody:
+    def is_heard_out(self) -> bool:
+        return True
+
+
+_NOBODY = _Nobody()
 
 
 class Ending(asyncio.Transport):
@@ -55,8 +83,8 @@ class Ending(asyncio.Transport):
         self.abort = transport.abort  # type: ignore[method-assign]
 
     def write(self, data: Any) -> None:
-        """Send, unless it has been closed."""
-        if not self._is_closed:
+        """Send, unless it has been closed or lost: asyncio would log each of those."""
+        if not self._is_closed and not self._transport.is_closing():
             self._transport.write(data)
 
     def is_closing(self) -> bool:
@@ -140,6 +168,7 @@ class HttpConnection(H11Protocol):
         """Wait for nothing any more."""
         _cancel(self._head, self._stalled)
         super().connection_lost(exc)
+        cast("Ending", self.transport).talker = _NOBODY
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""
@@ -171,6 +200,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Take over from HTTP."""
         cast("Ending", transport).talker = self
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything: what holds itself would stay until garbage is looked for."""
+        super().connection_lost(exc)
+        cast("Ending", self.transport).talker = _NOBODY
+        self.conn.parser.close()
 
     def is_heard_out(self) -> bool:
         """Whether the client has said that it ends, or never began."""

@@ -24,7 +24,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-_MEANINGS = {
+#: What each status that is not a good one says.
+MEANINGS = {
     400: "Something in the request cannot be read",
     401: "A token is needed, or is not known",
     403: "The token is not good for this, or a page of another site asks",
@@ -36,7 +37,8 @@ _MEANINGS = {
     429: "Too many requests; Retry-After says when to come again",
     503: "The store cannot be used at present",
 }
-_ALWAYS = (400, 401, 403, 421, 429)
+#: What the guard may answer, whatever is asked.
+ALWAYS = (400, 401, 403, 421, 429)
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -44,11 +46,11 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     return {
         status: ResponseSpec(
             data_container=Problem,
-            description=_MEANINGS[status],
+            description=MEANINGS[status],
             media_type="application/problem+json",
             generate_examples=False,
         )
-        for status in sorted({*statuses, *_ALWAYS})
+        for status in sorted({*statuses, *ALWAYS})
     }
 
 

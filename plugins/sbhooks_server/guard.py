@@ -34,6 +34,7 @@ from sbhooks_server.tokens import Scope, Token, TokenFile
 
 INGEST = "/api/v1/events"
 _OPEN_PATHS = frozenset({"/livez", "/readyz"})
+_METRICS_PATHS = frozenset({"/metrics", "/livez"})
 _PROXY_HEADERS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
 _FAILURES_PER_SECOND, _FAILURES_AT_ONCE = 0.2, 10
 
@@ -45,6 +46,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         allowed: Its names, and pages of others.
         needs_token: Whether everybody must show a token. Without, whoever can reach it may send
             events and read; that is for a server that only its own machine can reach.
+        metrics_ports: Ports on which nothing but the metrics are answered.
         max_body_bytes: Larger bodies are refused.
         body_timeout_s: Time in which a body must have arrived.
         requests_per_second: Of one token or address, for ever.
@@ -56,6 +58,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     allowed: Allowed = Allowed()
     needs_token: bool = False
+    metrics_ports: frozenset[int] = frozenset()
     max_body_bytes: int = 16 << 20
     body_timeout_s: float = 30.0
     requests_per_second: float = 100.0
@@ -147,10 +150,13 @@ class Guard:
         await self.application(scope, receive, send)
 
     def _check_site(self, scope: Connection, headers: dict[bytes, str]) -> None:
-        """Refuse foreign names, and pages of other sites."""
+        """Refuse foreign names, pages of other sites, and what has no place on a port."""
         allowed, host = self._policy.allowed, headers.get(b"host", "")
         if not allowed.host(host):
             raise Refusal(421, f"{host[:100]!r} is not a name of this server (--allow-host)")
+        port = (scope.get("server") or ("", None))[1]
+        if port in self._policy.metrics_ports and scope["path"] not in _METRICS_PATHS:
+            raise Refusal(404, "only /metrics is answered on this port")
         origin = headers.get(b"origin")
         if origin is not None and not allowed.origin(origin, host):
             raise Refusal(403, f"pages of {origin[:100]!r} may not use this server")

@@ -65,7 +65,10 @@ class Client:
         """The next message to send, as soon as there is one."""
         while not self._waiting:
             self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
+            try:
+                await self._wake
+            finally:
+                self._wake = None  # cancelled, it would hold the frame that holds it
         if self.missed:
             count, self.missed = self.missed, 0
             return frames.frame("missed", count=count)

@@ -17,7 +17,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,11 @@ from sbhooks.folders import make_private
 from sbhooks.runtime import Runtime
 from sbhooks_server.app import create_app
 from sbhooks_server.audit import AuditLog
-from sbhooks_server.connections import HttpConnection, WebSocketConnection
+from sbhooks_server.connections import (
+    HttpConnection,
+    WebSocketConnection,
+    keep_quiet_about_clients,
+)
 from sbhooks_server.guard import Policy
 from sbhooks_server.hosts import Allowed, is_every_address, is_loopback
 from sbhooks_server.tokens import TokenFile
@@ -50,6 +54,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         host: Address or name to listen on.
         port: 0 for any that is free.
+        metrics_port: A further port, on which nothing but ``/metrics`` is answered.
         names: Further names in ``Host``, as of a proxy in front.
         origins: Pages of others that may ask.
         require_token: Ask for tokens where it is not necessary.
@@ -59,6 +64,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8765
+    metrics_port: int | None = None
     names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     require_token: bool = False
@@ -77,6 +83,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         running: Whether there is one.
         url: Where it can be reached.
+        metrics_url: Where its metrics are too, if they have a port of their own.
         pid: Its process.
         started_at: UTC.
         needs_token: Whether everybody must show a token.
@@ -84,6 +91,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
     running: bool = False
     url: str | None = None
+    metrics_url: str | None = None
     pid: int | None = None
     started_at: datetime | None = None
     needs_token: bool = False
@@ -146,14 +154,16 @@ def serve(runtime: Runtime, address: Address, ready: Callable[[Running], None]) 
     runtime.store.high_water()  # a store that cannot be read is told now, not per request
     gc.set_threshold(*GARBAGE)
     audit = AuditLog(home)
-    with _only_one(home) as announce, _listening(address) as sock:
-        running = _running(address, sock.getsockname()[1])
+    with _only_one(home) as announce, _all_listening(address) as sockets:
+        ports = [sock.getsockname()[1] for sock in sockets]
+        running = _running(address, *ports)
         announce(running)
         audit.write("server started", about=str(running.url))
+        rules = msgspec.structs.replace(policy(address), metrics_ports=frozenset(ports[1:]))
         files = {"ssl_certfile": address.tls_cert, "ssl_keyfile": address.tls_key}
-        server = Server(config(runtime, policy(address), **files), lambda: ready(running))
+        server = Server(config(runtime, rules, **files), lambda: ready(running))
         try:
-            server.run(sockets=[sock])
+            server.run(sockets=sockets)
         finally:
             audit.write("server stopped", about=str(running.url))
     if not server.was_ready:
@@ -207,6 +217,7 @@ class Server(uvicorn.Server):
 
 def config(runtime: Runtime, rules: Policy, **more: Any) -> uvicorn.Config:
     """How the application is run, with further settings of uvicorn."""
+    keep_quiet_about_clients()
     return uvicorn.Config(
         create_app(runtime, rules),
         http=HttpConnection,
@@ -227,7 +238,7 @@ def config(runtime: Runtime, rules: Policy, **more: Any) -> uvicorn.Config:
     )
 
 
-def _running(address: Address, port: int) -> Running:
+def _running(address: Address, port: int, metrics_port: int | None = None) -> Running:
     host = address.host
     if is_every_address(host):
         host = socket.gethostname()
@@ -236,6 +247,7 @@ def _running(address: Address, port: int) -> Running:
     return Running(
         running=True,
         url=f"{scheme}://{shown}:{port}",
+        metrics_url=f"{scheme}://{shown}:{metrics_port}/metrics" if metrics_port else None,
         pid=os.getpid(),
         started_at=utc_now(),
         needs_token=address.needs_token,
@@ -243,15 +255,23 @@ def _running(address: Address, port: int) -> Running:
 
 
 @contextmanager
-def _listening(address: Address) -> Iterator[socket.socket]:
-    """A socket at the address.
+def _all_listening(address: Address) -> Iterator[list[socket.socket]]:
+    """The socket at the address, and that for metrics, if there is one."""
+    with ExitStack() as stack:
+        ports = [address.port, *([] if address.metrics_port is None else [address.metrics_port])]
+        yield [stack.enter_context(_listening(address.host, port)) for port in ports]
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket at an address.
 
     Raises:
         SbhooksError: It is taken, or none of this machine's.
     """
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = socket.socket(family, kind, protocol)
         try:
@@ -263,8 +283,7 @@ def _listening(address: Address) -> Iterator[socket.socket]:
             raise
     except OSError as error:
         raise SbhooksError(
-            f"cannot listen on {address.host} port {address.port}: {error.strerror}. "
-            "Choose another with --port"
+            f"cannot listen on {host} port {port}: {error.strerror}. Choose another port"
         ) from error
     with sock:
         yield sock

@@ -167,6 +167,12 @@ class Database:
             self.busy += primary_code(error) == sqlite3.SQLITE_BUSY
             connection.close()  # whatever state it is in, nobody uses it again
             raise
+        except BaseException:  # such as the end of somebody who needed only the first events
+            self._take_back(connection)
+            raise
+        self._take_back(connection)
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
         if self._closed:
             connection.close()
         else:

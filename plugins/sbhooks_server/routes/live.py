@@ -94,7 +94,8 @@ class Talk:
                 await self._listen(sender)
         finally:
             self._hub.clients.discard(self._client)
-            await _ended(sender, self._catching_up)
+            catching_up, self._catching_up = self._catching_up, None
+            await _ended(sender, catching_up)
 
     async def _is_let_in(self) -> bool:
         """Wait for a token, where one is needed and has not been shown."""

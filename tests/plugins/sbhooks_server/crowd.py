@@ -79,8 +79,9 @@ async def listener(port: int, number: int, chance: random.Random) -> None:
     """Join, say something, and leave in one of many ways."""
     reader, writer = await connected(port, number)
     try:
-        writer.write(UPGRADE + frame(ASKS[number % 3]))
-        await reader.readexactly(12)
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(frame(ASKS[number % 3]))
         manner = chance.randrange(6)
         for _ in range(chance.randint(1, 10)):
             writer.write(fuzzed(chance) if manner == 0 else frame(chance.choice(ASKS)))

@@ -13,7 +13,7 @@ import uvicorn
 from sbhooks_server import connections
 from sbhooks_server.connections import HttpConnection, WebSocketConnection
 
-from .conftest import PATIENCE_S, Listening, Serving
+from .conftest import PATIENCE_S, Listening, Process, Serving
 
 MORE_THAN_BUFFERS = b"x" * (20 << 20)
 LARGE = 40 << 20
@@ -161,3 +161,19 @@ def test_heads_that_never_end_keep_nobody_waiting(
         for each in stuck:
             each.close()
     all_gone(server)
+
+
+def test_nobody_can_fill_the_log(process: Callable[..., Process]) -> None:
+    started = process()
+    port = int(started.url.rpartition(":")[2])
+    for wrong in (b"x", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c"):
+        with connected(port) as sock:
+            sock.sendall(wrong + b"\r\n\r\n")
+            assert sock.recv(9) == b"HTTP/1.1 "
+    with connected(port) as sock:
+        sock.sendall(UPGRADE)
+        assert sock.recv(12) == b"HTTP/1.1 101"
+        sock.sendall(b"\x81\x81\0\0\0\0\xff")  # a text that is none
+        told = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert (1007).to_bytes(2) in told
+    assert started.end() == (0, "")

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from sbhooks.cli import main
 from sbhooks.emitter import Emitter
@@ -101,6 +103,24 @@ def test_it_speaks_tls(process: Start, tmp_path: Path) -> None:
     assert server.url.startswith("https://127.0.0.1:")
     trust = ssl.create_default_context(cafile=str(cert))
     assert server.get("/livez", verify=trust).status_code == 200
+    assert server.end() == (0, "")
+
+
+def test_metrics_can_have_a_port_of_their_own_with_nothing_else_on_it(
+    process: Start, sbhooks: Callable[..., Any]
+) -> None:
+    server = process("--metrics-port", "0")
+    where = sbhooks("server", "status")["metrics_url"].removesuffix("/metrics")
+    assert "sbhooks_build_info" in server.get("/metrics").text
+    server.url = where
+    assert "sbhooks_build_info" in server.get("/metrics").text
+    assert server.get("/livez").status_code == 200
+    for path in ("/", "/api/v1/skills", "/schema", "/ws"):
+        assert server.get(path).status_code == 404
+    with server.client() as client:
+        assert client.post("/api/v1/events", json=[]).status_code == 404
+    with pytest.raises(InvalidStatus), connect(f"ws{where.removeprefix('http')}/ws", proxy=None):
+        pass
     assert server.end() == (0, "")
 
 
