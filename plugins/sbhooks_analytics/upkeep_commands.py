@@ -39,10 +39,12 @@ def analytics_refresh(reading: Reading) -> None:
             "cannot refresh another store than the configured one: leave out --store"
         )
     settings = reading.runtime.config.section("analytics", AnalyticsConfig)
+    hooks = reading.runtime.hooks
     with Progress("refreshing", quiet=reading.as_json) as progress:
         done = refresh(
             reading.store, reading.runtime.config.home, name=reading.runtime.config.store,
-            now=reading.now, per_month=settings.false_alarms_per_month, progress=progress,
+            now=reading.now, per_month=settings.false_alarms_per_month,
+            embedder=hooks.embed if hooks.can_embed else None, progress=progress,
         )  # fmt: skip
     reading.show(done, lambda out: _draw_refreshed(out, done))
 
