@@ -250,3 +250,31 @@ def test_slow_tests_say_what_became_slower(capsys: pytest.CaptureFixture[str]) -
     ]
     assert main(["tests", "slow", "--new", "--project", "nobody"]) == 0
     assert capsys.readouterr().out == "No test has become slower.\n"
+
+
+@pytest.mark.usefixtures("slowed")
+def test_all_findings_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["insights"]) == 0
+    shown = capsys.readouterr().out
+    assert "change-point" in shown and "slow-test" in shown
+    assert all(len(line) <= 80 for line in shown.split("\n"))
+    only = told(capsys, "insights", "--kind", "change-point")
+    assert [one["subject"] for one in only["insights"]] == ["t.py::slow"]
+    assert told(capsys, "insights", "--limit", "1")["more"] >= 1
+    assert main(["insights", "--kind", "flaky-test"]) == 0
+    assert capsys.readouterr().out == "Nothing was found that is worth telling.\n"
+
+
+@pytest.mark.usefixtures("slowed")
+def test_sessions_and_users_are_counted_when_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Runtime.start(load_config()) as runtime:
+        runtime.store.append(history_of([(utc_now() - DAY, 3, 1)]))
+    assert main(["top", "--people"]) == 0
+    shown = capsys.readouterr().out
+    assert "sessions" in shown and "users" in shown
+    assert all(len(line) <= 80 for line in shown.split("\n"))
+    (skill,) = told(capsys, "top", "--people")["skills"]
+    assert (skill["sessions"], skill["users"], skill["invocation_count"]) == (1, 1, 4)
+    assert told(capsys, "top")["skills"][0]["sessions"] is None
