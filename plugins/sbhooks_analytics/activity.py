@@ -27,12 +27,15 @@ class SkillActivity(msgspec.Struct, frozen=True, kw_only=True):
         completion_rate_low: Lower end of its 95 % interval (Wilson).
         completion_rate_high: Upper end.
         avg_duration_seconds: Mean over all that have a duration, whatever their outcome; ``None``
-            without durations, as are the next two. Of an invocation that was killed nobody knows
+            without durations, as are the next three. Of an invocation that was killed nobody knows
             how long it would have taken: its recorder leaves none.
         p50_seconds: Half of the invocations took no longer; at most 1 % off.
         p95_seconds: 95 of 100 invocations took no longer; at most 1 % off.
+        p99_seconds: 99 of 100 invocations took no longer; at most 1 % off.
         last_invocation_at: When the newest ended.
         series: Invocations in each of the last 14 hours or days, oldest first.
+        sessions: Sessions in which it was used; ``None`` unless they were asked for (--people).
+        users: Different people who started them; ``None`` likewise.
     """
 
     skill_name: str
@@ -44,8 +47,11 @@ class SkillActivity(msgspec.Struct, frozen=True, kw_only=True):
     avg_duration_seconds: float | None
     p50_seconds: float | None
     p95_seconds: float | None
+    p99_seconds: float | None
     last_invocation_at: datetime
     series: list[int] = []
+    sessions: int | None = None
+    users: int | None = None
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +85,33 @@ def top(store: EventReader, query: EventQuery, *, now: datetime, limit: int) -> 
     )
 
 
+def with_people(store: EventReader, query: EventQuery, found: Activity) -> Activity:
+    """The same skills with how many sessions and users they had; reads the log.
+
+    Args:
+        store: The events.
+        query: As of :func:`top`.
+        found: Its answer.
+    """
+    names = tuple(one.skill_name for one in found.skills)
+    if not names:
+        return found
+    chosen = msgspec.structs.replace(query, kinds=("invocation",), skills=names)
+    sessions: dict[str, set[str | None]] = {name: set() for name in names}
+    users: dict[str, set[str]] = {name: set() for name in names}
+    for row in store.rollup(chosen, by=["skill", "session", "user"]):
+        skill, session, user = row.key
+        sessions[str(skill)].add(session)
+        if user is not None:
+            users[str(skill)].add(user)
+    return msgspec.structs.replace(found, skills=[
+        msgspec.structs.replace(
+            one, sessions=len(sessions[one.skill_name]), users=len(users[one.skill_name])
+        )
+        for one in found.skills
+    ])  # fmt: skip
+
+
 def _skill(rollup: Rollup, series: list[int]) -> SkillActivity:
     completed = rollup.outcomes.get("success", 0)
     share = wilson(completed, rollup.n)
@@ -93,6 +126,7 @@ def _skill(rollup: Rollup, series: list[int]) -> SkillActivity:
         avg_duration_seconds=rollup.duration_mean,
         p50_seconds=rollup.quantile(0.5),
         p95_seconds=rollup.quantile(0.95),
+        p99_seconds=rollup.quantile(0.99),
         last_invocation_at=rollup.last_at,
         series=series,
     )

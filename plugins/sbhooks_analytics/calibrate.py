@@ -5,6 +5,9 @@ with their runs, volumes and durations; within weekdays, so that the rhythm of t
 shuffled history nothing changes at any time, so every alarm is false: the second figure is the
 detector's rate of false alarms on *these* data, whatever its assumptions. The same is done with the
 durations of tests, run by run.
+
+Who has not recorded 28 days yet learns how often the detectors would alarm on simulated days that
+are like those so far (:mod:`sbhooks_analytics.simulated`).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from sbhooks_analytics.daily import LEAST_DAYS, Days, days_of
 from sbhooks_analytics.drift import drifts_of
 from sbhooks_analytics.drifts import levels_of, run_length
 from sbhooks_analytics.series import tallies
+from sbhooks_analytics.simulated import simulated, used_skills
 from sbhooks_analytics.tracks import durations_of_tests
 from sbhooks_analytics.trend import slope_of
 from sbhooks_analytics.trends import most_used
@@ -29,6 +33,7 @@ from sbhooks_analytics.trends import most_used
 _WINDOW = timedelta(days=365)
 _MOST_SKILLS = 200
 _LEAST_DAYS_IN_ALL = 28
+_LEAST_SKILLS = 10
 _SEED = 20_260_303
 _MONTH = 365.25 / 12
 _SKILLS = (
@@ -47,7 +52,8 @@ class DetectorRate(msgspec.Struct, frozen=True, kw_only=True):
         detector: Which one.
         what: What one alarm is.
         observed: Alarms on the history as it was, in ``unit``; ``None`` with too little data.
-        shuffled: Mean of the same over shuffled copies: false alarms, all of them.
+        shuffled: Mean of the same over shuffled copies, or simulated days: false alarms, all of
+            them.
         stated: What the detector promises; ``None`` when it promises nothing.
         unit: ``per month`` or ``of series``.
     """
@@ -68,8 +74,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         skills: Skills in the history.
         days: Complete days in it.
         tests: Tests with ten runs or more.
-        copies: Shuffled copies.
-        reason: Why there are no rates of skills.
+        copies: Shuffled copies, or simulated histories.
+        reason: Why there are no observed rates of skills.
+        simulated: Whether the rates of skills are those of simulated days.
     """
 
     rates: list[DetectorRate]
@@ -78,6 +85,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     tests: int
     copies: int
     reason: str = ""
+    simulated: bool = False
 
 
 def calibrate(
@@ -93,21 +101,26 @@ def calibrate(
         copies: How many shuffled copies.
     """
     since = now - _WINDOW if query.since is None else query.since
-    found = tallies(store, msgspec.structs.replace(query, since=since), period="day", now=now)
-    days = days_of(found, list(query.skills) or most_used(found, _MOST_SKILLS))
+    chosen = msgspec.structs.replace(query, since=since)
+    found = tallies(store, chosen, period="day", now=now)
     rng = np.random.default_rng(_SEED)
-    real: Sequence[float | None] = [None] * len(_SKILLS)
-    fakes: Sequence[float | None] = real
     active, reason = len(found.active), ""
-    if active < _LEAST_DAYS_IN_ALL:
+    real: Sequence[float | None] = [None] * len(_SKILLS)
+    if active >= _LEAST_DAYS_IN_ALL:
+        days = days_of(found, list(query.skills) or most_used(found, _MOST_SKILLS))
+        real, skills = _rates(days, per_month), len(days.skills)
+        copied = [_shuffled(days, rng) for _ in range(copies)]
+    else:
         reason = (
             f"not enough data: {active} complete days with invocations, {_LEAST_DAYS_IN_ALL} are "
             "needed"
         )
-    else:
-        real = _rates(days, per_month)
-        shuffled = [_rates(_shuffled(days, rng), per_month) for _ in range(copies)]
-        fakes = np.mean(shuffled, axis=0).tolist()
+        used = used_skills(store, chosen)
+        skills = len(used)
+        # A few series tell little about one in twenty; simulated ones are to be had.
+        number = copies * max(_LEAST_SKILLS // len(used), 1) if used else 0
+        copied = [simulated(used, rng, now=now) for _ in range(number)]
+    fakes = _means([_rates(copy, per_month) for copy in copied]) or [None] * len(_SKILLS)
     stated = {
         "anomalies": per_month, "zscore": None, "trend": 0.05, "changes": ALPHA, "drift": per_month,
     }  # fmt: skip
@@ -116,11 +129,16 @@ def calibrate(
                      unit=unit)
         for (name, what, unit), seen, fake in zip(_SKILLS, real, fakes, strict=True)
     ]  # fmt: skip
-    series = durations_of_tests(store, msgspec.structs.replace(query, since=since))
+    series = durations_of_tests(store, chosen)
     return Calibration(
-        rates=[*rates, _of_tests(series, rng, copies)], skills=len(days.skills), days=active,
-        tests=len(series), copies=copies, reason=reason,
+        rates=[*rates, _of_tests(series, rng, copies)], skills=skills, days=active,
+        tests=len(series), copies=len(copied) or copies, reason=reason,
+        simulated=bool(reason and copied),
     )  # fmt: skip
+
+
+def _means(rows: Sequence[Sequence[float]]) -> list[float | None]:
+    return list(np.mean(rows, axis=0).tolist()) if rows else []
 
 
 def _of_tests(series: Sequence[Floats], rng: np.random.Generator, copies: int) -> DetectorRate:

@@ -46,6 +46,9 @@ def changes_list(reading: Reading, name: str | None, everything: bool, limit: in
     """
     import msgspec
 
+    from sbhooks_analytics.numbers import need_numbers
+
+    need_numbers()
     from sbhooks_analytics.changes import title_of
     from sbhooks_analytics.draw_changes import draw_changes
 
@@ -94,6 +97,9 @@ def changes_comment(reading: Reading, change: str, text: str) -> None:
 
 
 def _judge(reading: Reading, name: str, verdict: Triage | None, note: str | None) -> None:
+    from sbhooks_analytics.numbers import need_numbers
+
+    need_numbers()
     from sbhooks_analytics.change_triage import document_of, judgement
     from sbhooks_analytics.decisions import pick, take_down
     from sbhooks_analytics.draw_changes import draw_judged
@@ -106,9 +112,6 @@ def _judge(reading: Reading, name: str, verdict: Triage | None, note: str | None
 
 
 def _found(reading: Reading) -> Changes:
-    from sbhooks_analytics.numbers import need_numbers
-
-    need_numbers()
     from sbhooks_analytics.changes import changes as look
 
     return look(reading.store, reading.query(), now=reading.now)

@@ -14,6 +14,7 @@ from sbhooks_analytics import (
     couse_commands,
     drift_commands,
     health_commands,
+    insight_commands,
     trend_commands,
     upkeep_commands,
 )
@@ -22,8 +23,9 @@ from sbhooks_analytics import (
 @click.command()
 @reading
 @category_option
+@click.option("--people", is_flag=True, help="Count sessions and users, too: reads the log.")
 @limit_option(20, "skills")
-def top(reading: Reading, category: str | None, limit: int) -> None:
+def top(reading: Reading, category: str | None, people: bool, limit: int) -> None:
     """Show what is used most, and how well it ends.
 
     A skill is whatever a developer or an agent invokes: a tool, a check, a test run. "ok" is
@@ -35,6 +37,10 @@ def top(reading: Reading, category: str | None, limit: int) -> None:
 
     query = reading.query(skills=reading.skills_of(category))
     found = activity(reading.store, query, now=reading.now, limit=limit)
+    if people:
+        from sbhooks_analytics.activity import with_people
+
+        found = with_people(reading.store, query, found)
     reading.show(
         found, lambda out: draw_runs.draw_top(out, found, reading.now), empty=not found.skills
     )
@@ -183,6 +189,7 @@ COMMANDS = (
     *anomaly_commands.COMMANDS,
     *change_commands.COMMANDS,
     *drift_commands.COMMANDS,
+    *insight_commands.COMMANDS,
     *couse_commands.COMMANDS,
     *upkeep_commands.COMMANDS,
 )

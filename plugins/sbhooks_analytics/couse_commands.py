@@ -96,15 +96,22 @@ def deps(reading: Reading, skill: str | None, everything: bool, limit: int) -> N
 @click.command()
 @reading
 def clusters(reading: Reading) -> None:
-    """Show groups of skills that are used in the same sessions."""
+    """Show groups of skills that are used in the same sessions.
+
+    Where a plugin offers embeddings (sbhooks_embed), skills that mean much the same are nearer.
+    """
     from sbhooks_analytics.numbers import need_numbers
 
     need_numbers()
     from sbhooks_analytics.clusters import clusters as look
     from sbhooks_analytics.draw_couse import draw_clusters
     from sbhooks_analytics.refresh import names_before
+    from sbhooks_analytics.search import vectors_of
 
-    found = look(book_of(reading), names_before(reading.runtime.config.home))
+    hooks, before = reading.runtime.hooks, names_before(reading.runtime.config.home)
+    embedder = hooks.embed if hooks.can_embed else None
+    vectors = vectors_of(reading.store, reading.query(), embedder)
+    found = look(book_of(reading), before, vectors)
     reading.show(found, lambda out: draw_clusters(out, found))
 
 

@@ -39,7 +39,14 @@ def draw_top(out: Output, found: Activity, now: datetime) -> None:
         Column("last use", right=True, optional=True),
         Column("ok between", right=True, optional=True),
     ]
-    out.table(columns, [_skill(skill, now) for skill in found.skills])
+    rows = [_skill(skill, now) for skill in found.skills]
+    if any(skill.sessions is not None for skill in found.skills):
+        columns[2:2] = [Column("sessions", right=True), Column("users", right=True)]
+        rows = [
+            [*row[:2], f"{skill.sessions or 0:,}", f"{skill.users or 0:,}", *row[2:]]
+            for row, skill in zip(rows, found.skills, strict=True)
+        ]
+    out.table(columns, rows)
 
 
 def draw_runs(out: Output, found: Sequence[Run], now: datetime) -> None:

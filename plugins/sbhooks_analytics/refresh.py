@@ -12,14 +12,17 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from sbhooks.store import EventQuery, EventReader, KeepsResults, SqlValue
 from sbhooks_analytics.anomalies import PER_MONTH
 from sbhooks_analytics.anomaly_findings import Finding, anomalies
 from sbhooks_analytics.baselines import Baseline, baselines
-from sbhooks_analytics.clusters import Clusters, clusters
+from sbhooks_analytics.clusters import Cluster, Clusters, clusters
 from sbhooks_analytics.couse import follow, replace_file
 from sbhooks_analytics.dependencies import Dependency, dependencies
+from sbhooks_analytics.embedding import Vectors
+from sbhooks_analytics.search import Embed, vectors_of
 
 Rows = Sequence[Mapping[str, SqlValue]]
 Tables = Mapping[str, Rows]
@@ -45,6 +48,7 @@ def refresh(
     name: str,
     now: datetime,
     per_month: float = PER_MONTH,
+    embedder: Embed | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Refreshed:
     """Compute all results anew and keep them.
@@ -55,9 +59,10 @@ def refresh(
         name: Which store this is.
         now: Today is not complete, and not judged.
         per_month: False alarms to expect at most in a month.
+        embedder: What a plugin offers; clusters look at meanings then.
         progress: Told (steps done, steps in all).
     """
-    tables = dict(co_use(store, home, name=name, now=now, progress=progress))
+    tables = dict(co_use(store, home, name=name, now=now, embedder=embedder, progress=progress))
     if progress:
         progress(1, 2)
     found = anomalies(store, EventQuery(), now=now, per_month=per_month)
@@ -74,6 +79,7 @@ def co_use(
     *,
     name: str,
     now: datetime,
+    embedder: Embed | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tables:
     """What is used together, and how well: baselines, dependencies and clusters as rows.
@@ -87,12 +93,13 @@ def co_use(
 
     at = stamp(now)
     book = follow(store, home, name=name, progress=told)
-    found = clusters(book, names_before(home))
+    vectors = vectors_of(store, EventQuery(), embedder)
+    found = clusters(book, names_before(home), vectors)
     _keep_names(home, found)
     return {
         **baseline_rows(baselines(store, EventQuery(), book), at),
         **dependency_rows(dependencies(book), at),
-        **cluster_rows(found, at),
+        **cluster_rows(found, at, vectors),
     }
 
 
@@ -143,7 +150,7 @@ def dependency_rows(found: Sequence[Dependency], at: str) -> Tables:
     return {"skill_dependencies": rows}
 
 
-def cluster_rows(found: Clusters, at: str) -> Tables:
+def cluster_rows(found: Clusters, at: str, vectors: Mapping[str, Vectors]) -> Tables:
     """Clusters as rows of ``skill_clusters`` and ``skill_cluster_membership``."""
     numbered = list(enumerate(found.clusters, start=1))
     groups: Rows = [
@@ -151,6 +158,7 @@ def cluster_rows(found: Clusters, at: str) -> Tables:
             "cluster_id": number,
             "cluster_name": one.name,
             "description": f"used in the same sessions as {one.medoid}",
+            "centroid_embedding": _centroid(one, vectors),
             "created_at": at,
         }
         for number, one in numbered
@@ -165,6 +173,12 @@ def cluster_rows(found: Clusters, at: str) -> Tables:
         for member in one.members
     ]
     return {"skill_clusters": groups, "skill_cluster_membership": members}
+
+
+def _centroid(one: Cluster, vectors: Mapping[str, Vectors]) -> bytes | None:
+    """Mean embedding of the members, 384 little-endian float32; ``None`` without any."""
+    rows = [vectors[m.skill_name] for m in one.members if m.skill_name in vectors]
+    return np.mean(rows, axis=0).astype("<f4").tobytes() if rows else None
 
 
 def anomaly_rows(findings: Sequence[Finding]) -> Tables:

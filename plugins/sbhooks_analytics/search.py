@@ -130,6 +130,20 @@ def search(
     )  # fmt: skip
 
 
+def vectors_of(store: EventReader, query: EventQuery, embedder: Embed | None) -> dict[str, Vectors]:
+    """Skill → embedding of what is known of it in words; nothing without a plugin that has them.
+
+    Raises:
+        SbhooksError: A plugin's vectors are of the wrong shape.
+    """
+    if embedder is None:
+        return {}
+    texts = texts_of(store, query)
+    names = sorted(texts)
+    rows = _vectors([texts[name].words for name in names], embedder) if names else ()
+    return dict(zip(names, rows, strict=True))
+
+
 def texts_of(store: EventReader, query: EventQuery) -> dict[str, Text]:
     """What is known of each skill in words."""
     chosen = msgspec.structs.replace(query, kinds=("invocation",))

@@ -39,10 +39,12 @@ def analytics_refresh(reading: Reading) -> None:
             "cannot refresh another store than the configured one: leave out --store"
         )
     settings = reading.runtime.config.section("analytics", AnalyticsConfig)
+    hooks = reading.runtime.hooks
     with Progress("refreshing", quiet=reading.as_json) as progress:
         done = refresh(
             reading.store, reading.runtime.config.home, name=reading.runtime.config.store,
-            now=reading.now, per_month=settings.false_alarms_per_month, progress=progress,
+            now=reading.now, per_month=settings.false_alarms_per_month,
+            embedder=hooks.embed if hooks.can_embed else None, progress=progress,
         )  # fmt: skip
     reading.show(done, lambda out: _draw_refreshed(out, done))
 
@@ -68,7 +70,7 @@ def analytics_calibrate(reading: Reading, copies: int) -> None:
     """Replay your own history, and say how often each detector alarms on it.
 
     Also on copies of it whose days are shuffled. There nothing can have changed, so every alarm
-    is a false one.
+    is a false one. With fewer than 28 days of skills, simulated days like yours take their place.
     """
     from sbhooks_analytics.numbers import need_numbers
 
@@ -95,7 +97,8 @@ def _draw_calibration(out: Output, found: Calibration) -> None:
 
     columns = [
         Column("detector"), Column("alarm", least=10), Column("seen", right=True),
-        Column("shuffled", right=True), Column("stated", right=True), Column("unit"),
+        Column("simulated" if found.simulated else "shuffled", right=True),
+        Column("stated", right=True), Column("unit"),
     ]  # fmt: skip
     rows: list[Row] = [
         [
@@ -106,11 +109,12 @@ def _draw_calibration(out: Output, found: Calibration) -> None:
     ]  # fmt: skip
     out.table(columns, rows)
     if found.reason:
-        out.note(f"Of skills: {found.reason}.")
+        instead = "; their rates are those of simulated days like yours" if found.simulated else ""
+        out.note(f"Of skills: {found.reason}{instead}.")
     out.note(
         f"{count(found.skills, 'skill')} on {count(found.days, 'day')}, "
-        f"{count(found.tests, 'test')} with ten runs; shuffled: mean of "
-        f"{count(found.copies, 'copy', 'copies')} in which nothing can have changed."
+        f"{count(found.tests, 'test')} with ten runs. Beside what was seen stands the mean of "
+        "copies in which nothing can have changed."
     )
 
 

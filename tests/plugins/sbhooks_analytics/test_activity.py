@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from statistics import mean
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from sbhooks.events import Invocation, Outcome
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
-from sbhooks_analytics.activity import PERIODS, top
+from sbhooks_analytics.activity import PERIODS, top, with_people
 
 HOUR = timedelta(hours=1)
 calls = st.lists(
@@ -52,7 +53,8 @@ def test_every_figure_is_that_of_the_log(events: list[Invocation], hours: int | 
             assert abs((skill.avg_duration_seconds or 0) - mean(times)) < 1e-6 * max(1, times[-1])
             assert skill.p50_seconds is not None and skill.p95_seconds is not None
             assert times[0] * 0.98 - 1e-6 <= skill.p50_seconds <= skill.p95_seconds
-            assert skill.p95_seconds <= times[-1] * 1.02 + 1e-6
+            assert skill.p99_seconds is not None
+            assert skill.p95_seconds <= skill.p99_seconds <= times[-1] * 1.02 + 1e-6
         else:
             assert skill.avg_duration_seconds is skill.p50_seconds is skill.p95_seconds is None
 
@@ -86,3 +88,22 @@ def test_the_most_used_comes_first_and_the_limit_holds(store: MemoryEventStore) 
 
 def test_nothing_recorded_is_an_empty_answer(store: MemoryEventStore) -> None:
     assert top(store, EventQuery(), now=NOON, limit=9).skills == []
+
+
+@given(calls, st.lists(st.sampled_from(["ann", "bob", None]), min_size=3, max_size=3))
+def test_sessions_and_users_are_those_of_the_log(
+    events: list[Invocation], users: list[str | None]
+) -> None:
+    store = MemoryEventStore()
+    placed = [
+        msgspec.structs.replace(event, session=f"s{number % 3}")
+        for number, event in enumerate(events)
+    ]
+    starts = [Timeline(f"s{n}").start(user=user) for n, user in enumerate(users)]
+    store.append([*starts, *placed])
+    query = EventQuery()
+    found = with_people(store, query, top(store, query, now=NOON, limit=99))
+    for skill in found.skills:
+        inside = {event.session for event in placed if event.skill == skill.skill_name}
+        assert skill.sessions == len(inside)
+        assert skill.users == len({users[int(name[1])] for name in inside} - {None})

@@ -25,6 +25,7 @@ from sbhooks_analytics.calibrate import calibrate
 from sbhooks_analytics.change_triage import judgement
 from sbhooks_analytics.changes import changes
 from sbhooks_analytics.newly_slow import newly_slow, with_changes
+from sbhooks_analytics.simulated import simulated, used_skills
 
 DAY = timedelta(days=1)
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -130,8 +131,9 @@ def test_every_history_has_an_answer(store: MemoryEventStore, days: list[Any]) -
     assert changes(store, EventQuery(), now=now).changes == []
     found = calibrate(store, EventQuery(), now=now, per_month=0.05, copies=2)
     assert bool(found.reason) == (len(days) < 28)
-    assert all((rate.shuffled is None) == (rate.observed is None) for rate in found.rates)
-    assert (found.rates[0].shuffled is None) == bool(found.reason)
+    assert (found.rates[0].observed is None) == bool(found.reason)
+    assert found.simulated == (bool(found.reason) and bool(days))
+    assert (found.rates[0].shuffled is None) == (not days)
 
 
 def test_calibration_says_how_often_each_detector_alarms_for_nothing(
@@ -148,6 +150,20 @@ def test_calibration_says_how_often_each_detector_alarms_for_nothing(
     assert anomalies <= 0.2 and trend <= 0.2 and change <= 0.1 and drift <= 0.3
     assert old > 5
     assert told[5] is None  # there are no tests
+
+
+def test_who_has_recorded_little_learns_of_days_like_those(store: MemoryEventStore) -> None:
+    """Rates, volumes and durations of the simulated days are those that were recorded."""
+    store.append(history_of([(MONDAY, 15, 5), (MONDAY + DAY, 15, 5)], duration_s=2.0))
+    skills = used_skills(store, EventQuery())
+    days = simulated(skills, np.random.default_rng(1), now=MONDAY + DAY * 3)
+    assert days.n.shape == (1, 90)
+    assert days.n.mean() == pytest.approx(20, abs=2)
+    assert days.completed.sum() / days.n.sum() == pytest.approx(16 / 22, abs=0.05)
+    assert np.exp(np.nanmedian(days.duration)) == pytest.approx(2.0, rel=0.02)
+    found = calibrate(store, EventQuery(), now=MONDAY + DAY * 3, per_month=0.05, copies=5)
+    assert found.simulated and found.skills == 1
+    assert all(rate.shuffled is not None for rate in found.rates[:5])
 
 
 def test_the_commands_show_and_print_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,3 +266,31 @@ def test_slow_tests_say_what_became_slower(capsys: pytest.CaptureFixture[str]) -
     ]
     assert main(["tests", "slow", "--new", "--project", "nobody"]) == 0
     assert capsys.readouterr().out == "No test has become slower.\n"
+
+
+@pytest.mark.usefixtures("slowed")
+def test_all_findings_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["insights"]) == 0
+    shown = capsys.readouterr().out
+    assert "change-point" in shown and "slow-test" in shown
+    assert all(len(line) <= 80 for line in shown.split("\n"))
+    only = told(capsys, "insights", "--kind", "change-point")
+    assert [one["subject"] for one in only["insights"]] == ["t.py::slow"]
+    assert told(capsys, "insights", "--limit", "1")["more"] >= 1
+    assert main(["insights", "--kind", "flaky-test"]) == 0
+    assert capsys.readouterr().out == "Nothing was found that is worth telling.\n"
+
+
+@pytest.mark.usefixtures("slowed")
+def test_sessions_and_users_are_counted_when_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Runtime.start(load_config()) as runtime:
+        runtime.store.append(history_of([(utc_now() - DAY, 3, 1)]))
+    assert main(["top", "--people"]) == 0
+    shown = capsys.readouterr().out
+    assert "sessions" in shown and "users" in shown
+    assert all(len(line) <= 80 for line in shown.split("\n"))
+    (skill,) = told(capsys, "top", "--people")["skills"]
+    assert (skill["sessions"], skill["users"], skill["invocation_count"]) == (1, 1, 4)
+    assert told(capsys, "top")["skills"][0]["sessions"] is None

@@ -22,9 +22,10 @@ from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.baselines import baselines, percentiles
-from sbhooks_analytics.clusters import clusters, overlaps
+from sbhooks_analytics.clusters import clusters, nearer, overlaps
 from sbhooks_analytics.couse import FILE, Book, follow, gather
 from sbhooks_analytics.dependencies import dependencies, fisher, relationship
+from sbhooks_analytics.refresh import co_use
 
 EVERYTHING = EventQuery()
 
@@ -194,6 +195,51 @@ def test_groups_are_found_named_and_keep_their_names() -> None:
     before = {"checks": ["ruff", "mypy", "black"], "old": ["gone"]}
     again = clusters(gather(stored(sessions), EVERYTHING), before)
     assert [one.name for one in again.clusters] == ["checks", "build"]
+
+
+def vectors_for(**angles: float) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    """Embeddings in one plane."""
+    found = {}
+    for name, angle in angles.items():
+        found[name] = np.zeros(384, dtype=np.float32)
+        found[name][:2] = np.cos(angle), np.sin(angle)
+    return found
+
+
+def test_what_means_the_same_is_nearer_and_use_counts_more() -> None:
+    sessions = [["ruff", "mypy"]] * 4 + [["ruff"]] * 10 + [["mypy"]] * 10 + [["lint"]] * 9
+    book = gather(stored(sessions), EVERYTHING)
+    assert clusters(book).clusters == []  # they overlap in 4 of 24 sessions
+    alike = vectors_for(ruff=0.0, mypy=0.3, lint=3.0)
+    (one,) = clusters(book, vectors=alike).clusters
+    assert {member.skill_name for member in one.members} == {"ruff", "mypy"}
+    assert clusters(book, vectors=vectors_for(ruff=0.0, mypy=1.5)).clusters == []
+    assert clusters(book, vectors={"ruff": np.zeros(384, dtype=np.float32)}).clusters == []
+
+
+@given(sessions_of, st.dictionaries(st.sampled_from("abcde"), st.floats(0, 6.3)))
+def test_nearness_stays_between_overlap_and_1(
+    sessions: list[list[str]], angles: dict[str, float]
+) -> None:
+    book = gather(stored(sessions), EVERYTHING)
+    names = sorted(book.skills)
+    before = overlaps(book, names)
+    after = nearer(before, names, vectors_for(**angles))
+    assert (after >= before - 1e-12).all() and (after <= 1 + 1e-12).all()
+    assert after == pytest.approx(after.T)
+
+
+def test_the_middle_of_a_cluster_is_kept_where_a_plugin_embeds(tmp_path: Path) -> None:
+    def embedder(texts: Any) -> Any:
+        return [vectors_for(x=float(len(text)))["x"] for text in texts]
+
+    store = stored([["ruff", "mypy"]] * 6)
+    (row,) = co_use(store, tmp_path, name="x", now=NOON, embedder=embedder)["skill_clusters"]
+    middle = np.frombuffer(row["centroid_embedding"], dtype="<f4")  # type: ignore[arg-type]
+    assert middle.shape == (384,)
+    assert middle[:2] == pytest.approx((np.cos(4), np.sin(4)))
+    (row,) = co_use(store, tmp_path, name="x", now=NOON)["skill_clusters"]
+    assert row["centroid_embedding"] is None
 
 
 @given(sessions_of)

@@ -28,7 +28,8 @@ WITHOUT = """
 @pytest.mark.parametrize(
     "command",
     ["trend", "anomalies list", "changes", "baselines", "deps", "clusters", "search x",
-     "analytics refresh", "analytics calibrate", "tests why x"],
+     "analytics refresh", "analytics calibrate", "tests why x", "drift", "changes confirm x",
+     "changes comment x y", "tests slow --new"],
 )  # fmt: skip
 def test_one_line_says_what_to_install(python: Any, command: str) -> None:
     done = python(WITHOUT, *command.split())
@@ -41,7 +42,8 @@ def test_one_line_says_what_to_install(python: Any, command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     ["top", "runs", "tests list", "tests health", "tests broken", "tests failures", "tests cost",
-     "tests select", "tests quarantine list", "tests flaky"],
+     "tests select", "tests quarantine list", "tests flaky", "tests slow", "insights",
+     "top --people"],
 )  # fmt: skip
 def test_everything_else_works(python: Any, command: str) -> None:
     done = python(WITHOUT, *command.split())
