@@ -27,6 +27,7 @@ from sbhooks_analytics.search import Embed, vectors_of
 Rows = Sequence[Mapping[str, SqlValue]]
 Tables = Mapping[str, Rows]
 NAMES = "analytics-clusters.json"  #: In the home of sbhooks.
+MOST_DEPENDENCIES = 50_000  #: The surest are kept: skills that are all different make millions.
 
 
 class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ def co_use(
     _keep_names(home, found)
     return {
         **baseline_rows(baselines(store, EventQuery(), book), at),
-        **dependency_rows(dependencies(book), at),
+        **dependency_rows(dependencies(book)[:MOST_DEPENDENCIES], at),
         **cluster_rows(found, at, vectors),
     }
 
