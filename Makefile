@@ -33,7 +33,7 @@ check: $(VENV)/.ready ## format, lint, types, walls, fresh docs
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy docs/generate.py docs/capture.py
+	$(VENV)/bin/mypy docs/generate.py docs/capture.py docs/pictures.py
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python docs/generate.py --check
 
@@ -47,8 +47,9 @@ bench: $(WHEEL_VENV)/.ready ## measure the bars, as ratios, into docs/reference/
 docs: $(VENV)/.ready ## write the reference pages from the code
 	$(VENV)/bin/python docs/generate.py
 
-captures: $(VENV)/.ready ## run the commands that pages show, and show what they print now
+captures: $(VENV)/.ready ## run what pages show: what commands print, how the dashboard looks
 	$(VENV)/bin/python docs/capture.py
+	$(VENV)/bin/python docs/pictures.py
 
 coverage: $(WHEEL_VENV)/.ready ## the test suite with branch coverage
 	$(WHEEL_VENV)/bin/coverage erase

@@ -99,8 +99,10 @@ async def _measured(application: Any, tell: Any, count: Any, size: int) -> float
     """Seconds from telling until 99 % of all deliveries were made, over all rounds."""
     import uvicorn
 
+    from sbhooks_server.connections import HttpConnection, WebSocketConnection
+
     config = uvicorn.Config(
-        application, http="h11", ws="websockets-sansio", ws_per_message_deflate=False,
+        application, http=HttpConnection, ws=WebSocketConnection, ws_per_message_deflate=False,
         ws_ping_interval=None, log_config=None, log_level="critical", lifespan="auto",
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -27,6 +27,7 @@ from .conftest import PATIENCE_S, Process, Serving, kept_port
 from .crowd import UPGRADE, Watched, come_and_go, frame, fuzzed
 
 ROUNDS, WARM_UP, CLIENTS = 25, 8, 1_000
+MOST_FILES = 40  #: When everybody is gone: the store's, a few per thread, and our own question.
 
 
 def port_of(url: str) -> int:
@@ -63,13 +64,12 @@ def test_a_crowd_costs_no_memory_files_or_threads_for_ever(
     for _ in range(ROUNDS):
         asyncio.run(come_and_go(port, CLIENTS, chance))
         until(lambda: server.get("/livez").status_code == 200)
-        until(lambda: watched.files() < 60, 300)
+        until(lambda: watched.files() <= MOST_FILES, 300)
         held.append((watched.memory(), watched.files(), watched.threads()))
     warm, later = held[:WARM_UP], held[WARM_UP:]
     print(*(f"{memory / 1e6:.1f} MB, {files} files, {threads} threads" for memory, files, threads
             in held), sep="\n")  # fmt: skip
     assert max(m for m, _, _ in later) <= 1.05 * max(m for m, _, _ in warm)
-    assert max(f for _, f, _ in later) <= max(f for _, f, _ in warm) + 3
     assert max(t for _, _, t in later) <= max(t for _, _, t in warm)
     assert server.end() == (0, "")
 
