@@ -141,11 +141,11 @@ def test_status_says_why_it_records_or_not(
 
 def test_plugins_are_listed_with_their_hooks(ask: Any, capsys: pytest.CaptureFixture[str]) -> None:
     found = {plugin["name"]: plugin for plugin in ask("plugins")["plugins"]}
-    hooks = ["sbhooks_commands", "sbhooks_deployment_checks", "sbhooks_open_store"]
-    assert found["storage"]["hooks"] == hooks
+    hooks = ["commands", "deployment_checks", "metrics", "open_store"]
+    assert found["storage"]["hooks"] == [f"sbhooks_{hook}" for hook in hooks]
     assert found["analytics"]["status"] == "loaded"
     assert main(["plugins"]) == 0
-    assert "storage: commands, deployment_checks, open_store" in capsys.readouterr().out
+    assert f"storage: {', '.join(hooks)}" in capsys.readouterr().out
 
 
 def test_a_disabled_plugin_is_listed_as_such(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
