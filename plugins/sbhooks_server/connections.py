@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 
 from sbhooks_server.bodies import SILENCE_S, THROWING_S, THROWN_AWAY_BYTES
 
@@ -148,6 +149,16 @@ class _HearsOut(asyncio.Protocol):
         self._next = asyncio.get_running_loop().call_later(SILENCE_S, self._look)
 
 
+class State(ServerState):
+    """What all connections of a server know.
+
+    Attributes:
+        is_ending: Whether it takes no more connections.
+    """
+
+    is_ending = False
+
+
 class HttpConnection(H11Protocol):
     """HTTP, with an end."""
 
@@ -158,6 +169,9 @@ class HttpConnection(H11Protocol):
         """Begin to wait for the first request."""
         super().connection_made(Ending(transport, self))
         self._await_head()
+        if getattr(self.server_state, "is_ending", False):
+            # Taken while the others were told to end: nobody would tell this one.
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Take in what the client sent."""

@@ -33,6 +33,7 @@ from sbhooks_server.app import create_app
 from sbhooks_server.audit import AuditLog
 from sbhooks_server.connections import (
     HttpConnection,
+    State,
     WebSocketConnection,
     keep_quiet_about_clients,
 )
@@ -191,6 +192,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self.server_state = self._state = State()
         self._ready = ready
         self.was_ready = False
 
@@ -200,6 +202,11 @@ class Server(uvicorn.Server):
         if self.started:
             self.was_ready = True
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and end those that there are."""
+        self._state.is_ending = True
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -106,7 +106,9 @@ async def _measured(application: Any, tell: Any, count: Any, size: int) -> float
         ws_ping_interval=None, log_config=None, log_level="critical", lifespan="auto",
     )  # fmt: skip
     server = uvicorn.Server(config)
-    sock = socket.create_server(("127.0.0.1", 0), backlog=8_192)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # no delay
+    sock.bind(("127.0.0.1", 0))
+    sock.listen(8_192)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:
         await asyncio.sleep(0.01)

@@ -163,6 +163,16 @@ def test_heads_that_never_end_keep_nobody_waiting(
     all_gone(server)
 
 
+def test_who_comes_while_the_server_ends_is_not_waited_for(
+    listening: Callable[..., Listening],
+) -> None:
+    server = listening()
+    server._server.server_state.is_ending = True  # type: ignore[attr-defined]
+    with connected(server.port) as sock:
+        assert sock.recv(1) == b""
+    all_gone(server)
+
+
 def test_nobody_can_fill_the_log(process: Callable[..., Process]) -> None:
     started = process()
     port = int(started.url.rpartition(":")[2])
