@@ -8,7 +8,7 @@ from datetime import datetime
 from sbhooks.output import BAD, DOUBT, FAINT, GOOD, Cell, Column, Output, Row
 from sbhooks.wording import count
 from sbhooks_analytics.anomaly_findings import Finding, Findings
-from sbhooks_analytics.draw_trends import NAMES, figure, p_text, plotted
+from sbhooks_analytics.draw_trends import NAMES, figure, p_is, plotted
 from sbhooks_analytics.explain import Explanation, Judged
 from sbhooks_analytics.second_opinions import Outliers
 from sbhooks_analytics.series import LENGTH
@@ -69,7 +69,7 @@ def draw_explanation(out: Output, story: Explanation) -> None:
         ("expected", usual),
         ("seen", f"{figure(one.observed, one.metric)} in {count(one.n, 'invocation')}"),
         ("apart by", f"{one.deviation_score:+.1f} standard deviations of such a {one.period}"),
-        ("chance", f"p = {p_text(one.p_value)} of something as unusual in that {one.period}"),
+        ("chance", f"{p_is(one.p_value)} of something as unusual in that {one.period}"),
         (f"{one.period}s", f"from {_when(one, one.started_at)}, noticed at the end of "
                            f"{_noticed(one)}, until {until} (UTC)"),
         ("method", one.method),

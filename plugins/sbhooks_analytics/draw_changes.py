@@ -8,7 +8,7 @@ from sbhooks.output import BAD, GOOD, STRONG, Cell, Output
 from sbhooks.wording import count, duration, moment, percent, sparkline
 from sbhooks_analytics.change_triage import JudgedChange
 from sbhooks_analytics.changes import Changes, Found, title_of
-from sbhooks_analytics.draw_trends import p_text
+from sbhooks_analytics.draw_trends import p_is
 
 
 def draw_changes(out: Output, found: Changes, shown: Sequence[Found], limit: int) -> None:
@@ -48,7 +48,7 @@ def _fields(one: Found) -> list[tuple[str | Cell, str | Cell]]:
     bars = sparkline(one.series, width=len(one.series))
     kept = min(len(left), 24)
     drawn = bars[len(left) - kept : len(left)] + "|" + bars[len(left) : len(left) + 24]
-    fields.append(("points", f"{drawn}  p = {p_text(one.p_value)}"))
+    fields.append(("points", f"{drawn}  {p_is(one.p_value)}"))
     fields = fields if right else fields[:-1]
     fields.append(("state", Cell(f"{one.triage}, id {one.id}")))
     return [*fields, *(("said", note) for note in one.notes)]

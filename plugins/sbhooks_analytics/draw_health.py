@@ -12,6 +12,7 @@ from sbhooks_analytics.attempts import name_of
 from sbhooks_analytics.broken import BrokenTests
 from sbhooks_analytics.cells import range_of
 from sbhooks_analytics.cost import TestCosts
+from sbhooks_analytics.draw_tests import table_by_project
 from sbhooks_analytics.failures import Incidents
 from sbhooks_analytics.health import STATES, TestStates
 from sbhooks_analytics.quarantine import QuarantineList
@@ -40,7 +41,7 @@ def draw_health(out: Output, found: TestStates) -> None:
         ]
         for one in found.tests
     ]
-    out.table(columns, rows)
+    table_by_project(out, columns, rows, [one.project for one in found.tests])
     told = ", ".join(f"{found.counts[state]:,} {state}" for state in STATES if found.counts[state])
     out.note(f"{told}. Fails by itself: 95 % interval of the probability.")
 
@@ -55,7 +56,7 @@ def draw_broken(out: Output, found: BrokenTests, now: datetime) -> None:
         [name_of(one.test, one.params), Cell(f"{one.runs:,}", BAD), ago(one.since, now)]
         for one in found.tests
     ]
-    out.table(columns, rows)
+    table_by_project(out, columns, rows, [one.project for one in found.tests])
 
 
 def draw_failures(out: Output, found: Incidents, now: datetime) -> None:
@@ -112,14 +113,14 @@ def draw_cost(out: Output, found: TestCosts) -> None:
 
 def draw_why(out: Output, found: Dependences) -> None:
     """With what failures go together."""
-    from sbhooks_analytics.draw_trends import p_text
+    from sbhooks_analytics.draw_trends import p_is
 
     out.heading(name_of(found.test, found.params))
     for one in found.dependences:
         out.fields([
             (one.factor, Cell(one.value, DOUBT)),
             ("failed", f"{one.failed_with:,} of {one.with_it:,} with it, {one.failed_without:,} of "
-                       f"{one.without_it:,} without (p = {p_text(one.p_value)})"),
+                       f"{one.without_it:,} without ({p_is(one.p_value)})"),
             *([("try", one.command)] if one.command else []),
         ])  # fmt: skip
         out.line("")

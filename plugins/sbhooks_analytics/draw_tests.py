@@ -35,7 +35,7 @@ def draw_tests(out: Output, found: Sequence[TestSummary], known: int) -> None:
         ]
         for test in found
     ]
-    _table(out, columns, rows, [test.project for test in found])
+    table_by_project(out, columns, rows, [test.project for test in found])
     some = "" if len(found) == known else f"{len(found):,} of "
     out.note(f"{some}{count(known, 'test')}.")
 
@@ -64,7 +64,7 @@ def draw_slow(out: Output, found: SlowTests) -> None:
     if any(test.slower_since for test in found.tests):
         columns.append(Column("slower", right=True))
         rows = [[*row, _slower(test)] for row, test in zip(rows, found.tests, strict=True)]
-    _table(out, columns, rows, [test.project for test in found.tests])
+    table_by_project(out, columns, rows, [test.project for test in found.tests])
     shown = sum(test.share for test in found.tests)
     out.note(f"Together {percent(shown)} of {duration(found.total_s)} spent in tests.")
 
@@ -95,7 +95,7 @@ def draw_flaky(out: Output, found: FlakyTests, now: datetime) -> None:
             ]
             for test in found.tests
         ]
-        _table(out, columns, rows, [test.project for test in found.tests])
+        table_by_project(out, columns, rows, [test.project for test in found.tests])
     else:
         out.line("No test is known to have passed and failed on the same code.")
     if found.undecided:
@@ -145,7 +145,7 @@ def draw_history(out: Output, found: History, now: datetime) -> None:
     out.table(columns, rows)
 
 
-def _table(
+def table_by_project(
     out: Output, columns: list[Column], rows: Sequence[Row], projects: Sequence[str | None]
 ) -> None:
     """A table that says to which project each row belongs where that is not clear."""

@@ -108,3 +108,9 @@ def p_text(p_value: float | None) -> str:
     if p_value is None:
         return NOTHING
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}" if p_value < 0.1 else f"{p_value:.2f}"
+
+
+def p_is(p_value: float | None) -> str:
+    """A p-value in a sentence: ``"p = 0.02"`` or ``"p < 0.001"``."""
+    text = p_text(p_value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"

@@ -11,7 +11,7 @@ from sbhooks.insights import Anomaly, ChangePoint, Insight, InsightQuery, Trend
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomaly_findings import Finding, anomalies
 from sbhooks_analytics.changes import METHOD, WINDOW, Found, changes, title_of
-from sbhooks_analytics.draw_trends import NAMES, change, figure, p_text
+from sbhooks_analytics.draw_trends import NAMES, change, figure, p_is
 from sbhooks_analytics.series import Metric
 from sbhooks_analytics.trends import SkillTrend, trends
 
@@ -70,7 +70,7 @@ def _trend(one: SkillTrend) -> Trend:
         summary=f"The {NAMES[metric]} of {one.skill_name} is {one.trend}: "
         f"{change(one.slope_per_day, metric)} a day (95 % interval "
         f"{change(one.slope_low, metric)} to {change(one.slope_high, metric)}, "
-        f"p = {p_text(p_value)}).",
+        f"{p_is(p_value)}).",
         score=(0.6 if one.trend == "declining" else 0.3) * (1 - p_value),
         n=one.n,
         method=one.method,

@@ -51,7 +51,9 @@ def trend(reading: Reading, skill: str | None, metric: str, period: str, limit: 
         unit=UNIT[metric],
         period=cast("Period", period),
     )
-    reading.show(document, lambda out: draw_trends(out, document), empty=not found)
+    begun = f"No {period} in which something was invoked is over yet. A trend needs ten of them."
+    nothing = {"nothing": begun} if reading.store.high_water() else {}
+    reading.show(document, lambda out: draw_trends(out, document), empty=not found, **nothing)
 
 
 COMMANDS = (trend,)

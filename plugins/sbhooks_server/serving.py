@@ -214,12 +214,20 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         wanted = (signal.SIGINT, signal.SIGTERM)
         for number in wanted:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+            loop.add_signal_handler(number, self.end)
         try:
             yield
         finally:
             for number in wanted:
                 loop.remove_signal_handler(number)
+
+    def end(self) -> None:
+        """Begin to end.
+
+        To be told so again changes nothing: the end is bounded in time, and to cut it short, as
+        uvicorn does when Ctrl-C is pressed twice, would leave out the last collection.
+        """
+        self.should_exit = True
 
 
 def config(runtime: Runtime, rules: Policy, **more: Any) -> uvicorn.Config:

@@ -18,13 +18,16 @@ from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks.testing.strategies import batches
 from sbhooks.wording import cells
-from sbhooks_analytics import draw_runs, draw_tests
+from sbhooks_analytics import draw_health, draw_runs, draw_tests
 from sbhooks_analytics.activity import top
 from sbhooks_analytics.attempts import Case, slow, summaries
+from sbhooks_analytics.broken import BrokenTests, broken
 from sbhooks_analytics.cells import range_of, span_of
 from sbhooks_analytics.details import details
 from sbhooks_analytics.findings import findings
 from sbhooks_analytics.flaky import flaky
+from sbhooks_analytics.health import TestStates as States
+from sbhooks_analytics.health import counted, health
 from sbhooks_analytics.history import history
 from sbhooks_analytics.runs import runs
 
@@ -98,6 +101,22 @@ def test_runs_of_several_projects_are_kept_apart(record: Record, store: MemoryEv
     text = drawn(lambda out: draw_runs.draw_runs(out, found, NOW))
     assert "project" in text.split("\n")[0]
     assert text.count("time ") >= 2
+
+
+def test_the_health_of_tests_of_several_projects_is_kept_apart(
+    record: Record, store: MemoryEventStore
+) -> None:
+    for project in ("one", "two") * 2:
+        record({"t": "f"}, project=project)
+    every = health(store, ALL, now=NOW)
+    states = States(tests=every, counts=counted(every))
+    broken_tests = BrokenTests(tests=broken(store, ALL))
+    for text in (
+        drawn(lambda out: draw_health.draw_health(out, states)),
+        drawn(lambda out: draw_health.draw_broken(out, broken_tests, NOW)),
+    ):
+        assert "project" in text.split("\n")[0]
+        assert "one" in text and "two" in text
 
 
 def test_a_killed_run_names_the_test_that_was_running(store: MemoryEventStore) -> None:

@@ -61,6 +61,15 @@ def test_nothing_recorded_is_an_answer(home: Path, capsys: pytest.CaptureFixture
     assert "no skill 'ruff'" in capsys.readouterr().err
 
 
+def test_before_a_day_is_over_it_says_what_is_missing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Runtime.start(load_config()) as runtime:
+        runtime.store.append(list(history_of([(utc_now() + timedelta(hours=1), 3, 0)])))
+    assert main(["trend"]) == 0
+    assert "No day in which something was invoked is over yet" in capsys.readouterr().out
+
+
 def test_a_trend_is_a_finding(declining: None) -> None:
     with Runtime.start(load_config()) as runtime:
         found = runtime.insights(InsightQuery(now=utc_now(), kinds=("trend",)))

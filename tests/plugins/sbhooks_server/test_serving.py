@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import socket
 import ssl
@@ -14,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -21,7 +24,7 @@ from sbhooks.cli import main
 from sbhooks.emitter import Emitter
 from sbhooks.testing.factories import Timeline
 from sbhooks_server.audit import AuditLog
-from sbhooks_server.serving import Address, policy
+from sbhooks_server.serving import Address, Server, policy
 
 from .conftest import PATIENCE_S
 
@@ -36,6 +39,31 @@ def test_it_serves_until_told_to_stop_and_ends_with_0(
     assert server.get("/health").json()["status"] == "healthy"
     assert server.end(number) == (0, "")
     assert [act.act for act in AuditLog(home).read()] == ["server started", "server stopped"]
+
+
+class Counting(Server):
+    """Counts how often it is told to end."""
+
+    told = 0
+
+    def end(self) -> None:
+        super().end()
+        self.told += 1
+
+
+def test_who_presses_ctrl_c_twice_does_not_cut_the_end_short() -> None:
+    async def told_twice() -> Counting:
+        server = Counting(uvicorn.Config(lambda: None), lambda: None)
+        with server.capture_signals():
+            for times in (1, 2):
+                os.kill(os.getpid(), signal.SIGINT)
+                async with asyncio.timeout(PATIENCE_S):
+                    while server.told < times:
+                        await asyncio.sleep(0)
+        return server
+
+    server = asyncio.run(told_twice())
+    assert (server.should_exit, server.force_exit) == (True, False)
 
 
 def test_there_is_one_server_per_home(process: Start) -> None:
