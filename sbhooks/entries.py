@@ -5,6 +5,11 @@
 asked where distributions may be that are no folders: in zip files, eggs and the care of
 foreign import hooks.
 
+An entry may lead to a *bundle*, a table of several plugins: ``name = "package:PLUGINS"``. Every
+tool that looks for plugins of its own in this way reads the lines of all distributions each time
+it starts; a bundle costs it one line. What is a bundle shows in the entry, so that no plugin has to
+be imported to learn that it is none.
+
 Standard library only: host processes may import this module.
 """
 
@@ -18,6 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TABLE = "PLUGINS"  #: What the table of a bundle is called in its module.
+_MOST_PLUGINS = 100  #: Of one bundle.
 _ENDINGS = (".dist-info", ".egg-info")
 _MAX_FILE_BYTES = 1 << 20
 
@@ -50,6 +57,34 @@ class Entry(NamedTuple):
         for name in path.strip().split(".") if path.strip() else ():
             found = getattr(found, name)
         return found
+
+    @property
+    def source(self) -> str:
+        """What to ``pip uninstall``, with its version."""
+        return f"{self.distribution} {self.version}".rstrip()
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether it leads to a table of plugins."""
+        return self.value.partition("[")[0].partition(":")[2].strip() == TABLE
+
+    def plugins(self) -> list[Entry]:
+        """The plugins of a bundle, as if each had an entry point of its own.
+
+        Imports the module of the bundle and none of theirs.
+
+        Raises:
+            PluginError: It is no table.
+            Exception: Whatever a stranger's module raises.
+        """
+        table = self.load()
+        if not _is_table(table):
+            from sbhooks.errors import PluginError
+
+            raise PluginError(
+                f"it is no dict of at most {_MOST_PLUGINS} plugins, from names to modules"
+            )
+        return [self._replace(name=name, value=value) for name, value in table.items()]
 
 
 class Installed(NamedTuple):
@@ -85,6 +120,7 @@ def _is_plain() -> bool:
 def _from_folders(group: str) -> Installed:
     found = Installed([], [])
     seen: set[str] = set()
+    header = f"[{group}]".encode()
     for folder, stem, ending in _distributions():
         name, _, rest = stem.partition("-")
         if name.lower() in seen:
@@ -92,11 +128,11 @@ def _from_folders(group: str) -> Installed:
         seen.add(name.lower())
         path = join(folder, stem + ending, "entry_points.txt")
         try:
-            with open(path, "rb") as file:
-                text = file.read(_MAX_FILE_BYTES).decode()
-            if f"[{group}]" in text:
+            with open(path, "rb", buffering=0) as file:
+                text = file.read(_MAX_FILE_BYTES)
+            if header in text:
                 version = rest.partition("-")[0]
-                pairs = _section(text, group)
+                pairs = _section(text.decode(), group)
                 found.entries.extend(Entry(*p, name.replace("_", "-"), version) for p in pairs)
         except (FileNotFoundError, NotADirectoryError):
             continue  # most distributions have none
@@ -113,9 +149,9 @@ def _distributions() -> Iterator[tuple[str, str, str]]:
         except OSError:
             continue
         for name in names:
-            for ending in _ENDINGS:
-                if name.endswith(ending):
-                    yield folder, name.removesuffix(ending), ending
+            if name.endswith(_ENDINGS):
+                stem, dot, ending = name.rpartition(".")
+                yield folder, stem, dot + ending
 
 
 def _section(text: str, group: str) -> Iterator[tuple[str, str]]:
@@ -131,9 +167,19 @@ def _section(text: str, group: str) -> Iterator[tuple[str, str]]:
             section = line[1:-1]
         elif section == group and line and not line.startswith(("#", ";")):
             name, equals, value = line.partition("=")
-            if not equals or not value.strip():
+            if not equals or not name.strip() or not value.strip():
                 raise ValueError(f"{line!r} is no 'name = value'")
             yield name.strip(), value.strip()
+
+
+def _is_table(table: object) -> bool:
+    """Whether it is name → module, and none of the modules a table again."""
+    if not isinstance(table, dict) or len(table) > _MOST_PLUGINS:
+        return False
+    texts = (text for pair in table.items() for text in pair)
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        return False
+    return not any(Entry(name, value, "", "").is_bundle for name, value in table.items())
 
 
 def _from_metadata(group: str) -> Installed:

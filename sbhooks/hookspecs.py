@@ -6,6 +6,25 @@ with :data:`hookimpl`, and listed under the entry-point group ``sbhooks``::
     [project.entry-points.sbhooks]
     acme = "sbhooks_acme.plugin"
 
+A distribution with several plugins may have one line for all of them, a *bundle*. It
+leads to a table, which must be called ``PLUGINS``::
+
+    [project.entry-points.sbhooks]
+    acme = "sbhooks_acme:PLUGINS"
+
+And in ``sbhooks_acme/__init__.py``::
+
+    PLUGINS = {
+        "acme-notify": "sbhooks_acme.notify",
+        "acme-digest": "sbhooks_acme.digest",
+    }
+
+Each of them is a plugin like all others, with a name, settings, errors and a switch
+of its own; to ``disable`` the name of the bundle switches off all. The module with
+the table should hold nothing else: it is imported whoever of them is needed.
+Entry points are read by every tool that looks for its own, such as pytest at each
+start, so a line fewer is a gift to all.
+
 The built-in plugins use the same group and nothing else. An implementation
 declares only the arguments it needs. Arguments are how a plugin gets at the
 rest of the system; there is no global object to ask.

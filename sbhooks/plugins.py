@@ -76,10 +76,9 @@ class Hooks:
         """Load what is installed; a plugin that fails is reported and left out."""
         hooks = cls(home=home, inline=inline, live=live, trace=trace)
         off = frozenset(disabled)
-        for entry in _installed(home):
-            if live and entry.name not in hooks._inline:
-                continue
-            hooks._load_entry(entry, off=entry.name in off)
+        for entry in hooks._installed(off):
+            if not live or entry.name in hooks._inline:
+                hooks._load_entry(entry, off=entry.name in off)
         return hooks
 
     def register(self, module: object, name: str, distribution: str = "") -> Plugin:
@@ -329,19 +328,41 @@ class Hooks:
                 "take it out of the setting 'inline', then it runs when events are collected",
             )  # fmt: skip
 
+    def _installed(self, off: frozenset[str]) -> list[Entry]:
+        """What is to be loaded, those in bundles among them.
+
+        A host reads the table of a stranger's bundle only when it may be the one that names an
+        inline plugin.
+        """
+        found = entries.installed(PROJECT)
+        for trouble in found.troubles:
+            problems.record(self.home, "plugins", trouble)
+        single = [entry for entry in found.entries if not entry.is_bundle]
+        for entry in sorted((each for each in found.entries if each.is_bundle), key=_rank):
+            foreign = entry.distribution != PROJECT
+            if self._live and foreign and self._inline <= {each.name for each in single}:
+                break
+            for plugins in self._import(entry, Entry.plugins, off=entry.name in off):
+                single += plugins
+        return sorted(single, key=_rank)
+
     def _load_entry(self, entry: Entry, *, off: bool) -> None:
-        plugin = Plugin(entry.name, f"{entry.distribution} {entry.version}".rstrip())
+        for module in self._import(entry, Entry.load, off=off):
+            self.register(module, entry.name, entry.source)
+
+    def _import(self, entry: Entry, load: Callable[[Entry], Any], *, off: bool) -> tuple[Any, ...]:
+        """What an entry leads to; nothing when it is switched off or cannot be had."""
+        plugin = Plugin(entry.name, entry.source)
         if off:
             self._reject(plugin, "disabled", "switched off by the setting 'disable'")
-            return
+            return ()
         try:
             with Quiet(inside_host=self._live):
-                module = entry.load()
+                return (load(entry),)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module
             what = f"{entry.value} cannot be imported: {said(error)}"
             self._reject(plugin, "broken", what)
-            return
-        self.register(module, entry.name, plugin.distribution)
+            return ()
 
     def _check(self, module: object, name: str) -> None:
         """Refuse what pluggy accepts and we do not."""
@@ -362,9 +383,6 @@ class Hooks:
         return plugin
 
 
-def _installed(home: str) -> list[Entry]:
-    """Entry points, ours first, so that a stranger cannot take the name of a built-in."""
-    found = entries.installed(PROJECT)
-    for trouble in found.troubles:
-        problems.record(home, "plugins", trouble)
-    return sorted(found.entries, key=lambda e: (e.distribution != PROJECT, e.name, e.value))
+def _rank(entry: Entry) -> tuple[bool, str, str]:
+    """Ours first, so that a stranger cannot take the name of a built-in."""
+    return (entry.distribution != PROJECT, entry.name, entry.value)

@@ -6,7 +6,8 @@ and neither loads plugins nor builds a command line. All else is for :mod:`sbhoo
 also answers what such a module leaves to it: help, and arguments that cannot be understood.
 
 An entry-point group of its own would say the same, but pytest parses every line that any
-distribution declares, twice in each run; a convention costs nobody anything.
+distribution declares, twice in each run; a convention costs nobody anything. For the same reason
+one line may stand for a table of plugins (:mod:`sbhooks.entries`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sbhooks.entries import Entry
 
 GROUP = "sbhooks"  #: Entry-point group of plugins.
 RUNNER = "sbhooks_run"  #: Module beside a plugin's; its ``main`` takes what follows ``run``.
@@ -45,11 +48,9 @@ def _runner(name: str) -> Callable[[Sequence[str]], int | None] | None:
     """What runs a command in place of the plugin's own; ``None`` where it has no such module."""
     from importlib import import_module
 
-    from sbhooks import entries
-
-    for entry in entries.installed(GROUP).entries:
+    for entry in _named(name):
         package = entry.value.partition(":")[0].rpartition(".")[0].strip()
-        if entry.name == name and package:
+        if package:
             try:
                 runner: Callable[[Sequence[str]], int | None] = import_module(
                     f"{package}.{RUNNER}"
@@ -58,3 +59,16 @@ def _runner(name: str) -> Callable[[Sequence[str]], int | None] | None:
                 return None
             return runner
     return None
+
+
+def _named(name: str) -> Iterator[Entry]:
+    """The entries of plugins with a name: ours first, those in bundles last."""
+    from sbhooks import entries
+
+    found = entries.installed(GROUP).entries
+    for entry in sorted(found, key=lambda each: (each.distribution != GROUP, each.is_bundle)):
+        try:
+            plugins = entry.plugins() if entry.is_bundle else [entry]
+        except (Exception, SystemExit):  # noqa: BLE001 - as above
+            plugins = []
+        yield from (plugin for plugin in plugins if plugin.name == name)

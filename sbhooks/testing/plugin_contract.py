@@ -12,6 +12,7 @@ import pytest
 
 from sbhooks import problems
 from sbhooks.config import Config
+from sbhooks.entries import Entry
 from sbhooks.events import Codec, kind_of
 from sbhooks.insights import InsightQuery
 from sbhooks.plugins import Hooks
@@ -26,6 +27,14 @@ import sbhooks.plugins, sbhooks.events, sbhooks.insights, sbhooks.store
 before = set(sys.modules)
 import {module}
 print(*{{name.partition(".")[0] for name in set(sys.modules) - before}})
+"""
+_READS_A_TABLE = """
+import sys
+from sbhooks.entries import Entry
+before = set(sys.modules)
+plugins = Entry("", {table!r}, "", "").plugins()
+modules = {{plugin.value.partition(":")[0] for plugin in plugins}}
+print(*sorted(modules & (set(sys.modules) - before)))
 """
 
 
@@ -114,3 +123,26 @@ class PluginContract:
     def _told(self, hooks: Hooks) -> list[str]:
         """What was noted about it, for the report of a failed test."""
         return [problem.what for problem in problems.read(hooks.home)]
+
+
+class BundleContract:
+    """One test per promise of a bundle: an entry point that leads to a table of plugins.
+
+    Inherit, and set :attr:`table`; each of the plugins has a :class:`PluginContract` of its own.
+    """
+
+    table: ClassVar[str]  #: What the entry point leads to, such as ``"sbhooks_acme:PLUGINS"``.
+
+    def test_its_plugins_are_there(self) -> None:
+        """It is a table, and what it leads to can be imported."""
+        entry = Entry("bundle", self.table, "under test", "")
+        assert entry.is_bundle, f"{self.table!r} does not end with ':PLUGINS'"
+        assert [plugin.name for plugin in entry.plugins() if plugin.load() is None] == []
+
+    def test_reading_it_imports_none_of_its_plugins(self) -> None:
+        """Whoever looks for one plugin of a bundle must not pay for the others."""
+        program = _READS_A_TABLE.format(table=self.table)
+        ran = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+        assert (ran.returncode, ran.stdout.split(), ran.stderr) == (0, [], "")

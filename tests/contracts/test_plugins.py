@@ -4,7 +4,7 @@ import pytest
 
 from sbhooks.events import kind_of
 from sbhooks.plugins import Hooks
-from sbhooks.testing.plugin_contract import PluginContract
+from sbhooks.testing.plugin_contract import BundleContract, PluginContract
 
 
 class TestAnalytics(PluginContract):
@@ -59,11 +59,16 @@ class TestTaxonomy(PluginContract):
     module = "sbhooks_taxonomy.plugin"
 
 
+class TestBuiltin(BundleContract):
+    table = "sbhooks_builtin:PLUGINS"
+
+
 def test_every_built_in_plugin_is_here() -> None:
     from sbhooks import entries
 
-    ours = {e.name: e.value for e in entries.installed("sbhooks").entries
-            if e.distribution == "sbhooks"}  # fmt: skip
+    (bundle,) = [e for e in entries.installed("sbhooks").entries if e.distribution == "sbhooks"]
+    assert bundle.value == TestBuiltin.table
+    ours = {plugin.name: plugin.value for plugin in bundle.plugins()}
     assert ours == {kind.name: kind.module for kind in PluginContract.__subclasses__()
                     if kind.__module__ == __name__}  # fmt: skip
 
@@ -117,6 +122,33 @@ def test_a_plugin_that_breaks_a_promise_fails_its_test(
             "from sbhooks.testing.plugin_contract import PluginContract\n"
             "class TestIt(PluginContract):\n"
             "    name, module = 'wrong', 'wrong_plugin'\n"
+        ),
+    )
+    pytester.syspathinsert()
+    ran = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-k", test)
+    failed = [line for line in ran.outlines if line.startswith("FAILED")]
+    assert any(test in line for line in failed), ran.outlines
+
+
+@pytest.mark.parametrize(
+    ("source", "table", "test"),
+    [
+        ("PLUGINS = {'json': 'json'}", "wrong_bundle:plugins", "are_there"),
+        ("PLUGINS = ['json']", "wrong_bundle:PLUGINS", "are_there"),
+        ("PLUGINS = {'nowhere': 'nowhere_at_all'}", "wrong_bundle:PLUGINS", "are_there"),
+        ("import wave\nPLUGINS = {'a': 'wave'}", "wrong_bundle:PLUGINS", "imports_none"),
+        ("PLUGINS = {'a': 'wave'}\nprint('x')", "wrong_bundle:PLUGINS", "imports_none"),
+    ],
+)
+def test_a_bundle_that_breaks_a_promise_fails_its_test(
+    pytester: pytest.Pytester, source: str, table: str, test: str
+) -> None:
+    pytester.makepyfile(
+        wrong_bundle=source,
+        test_it=(
+            "from sbhooks.testing.plugin_contract import BundleContract\n"
+            "class TestIt(BundleContract):\n"
+            f"    table = {table!r}\n"
         ),
     )
     pytester.syspathinsert()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 
 import pytest
+
+from sbhooks_builtin import PLUGINS
 
 #: Modules that adapters import inside host tools.
 HOST_MODULES = (
@@ -17,9 +18,7 @@ HOST_MODULES = (
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "scipy", "sklearn", "sqlite_utils", "sqlite3", "litestar", "asyncio"}
 THIRD_PARTY = {"msgspec", "pluggy", "click", "rich"}
-BUILTIN = sorted(
-    entry.value for entry in entry_points(group="sbhooks") if entry.value.startswith("sbhooks_")
-)
+BUILTIN = sorted(PLUGINS.values())
 
 
 def imported_by(module: str) -> set[str]:

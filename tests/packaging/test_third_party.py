@@ -1,4 +1,4 @@
-"""Two plugins as strangers publish them: pip installs them, and they work."""
+"""Distributions as strangers publish them, one of them a bundle: pip installs them; they work."""
 
 from __future__ import annotations
 
@@ -93,6 +93,22 @@ def test_both_are_listed_with_what_they_implement(run: Run) -> None:
     assert notify["hooks"] == ["sbhooks_events_stored"]
     assert (store["status"], store["distribution"]) == ("loaded", "sbhooks-acme-jsonstore 1.0.0")
     assert store["hooks"] == ["sbhooks_open_store"]
+
+
+def test_each_plugin_of_a_bundle_is_one_by_itself(run: Run, recorded: Path) -> None:
+    ran = run("sbhooks", "plugins", "--json")
+    plugins = {plugin["name"]: plugin for plugin in json.loads(ran.stdout)["plugins"]}
+    digest = plugins["acme-digest"]
+    assert (digest["status"], digest["distribution"]) == ("loaded", "sbhooks-acme-notify 1.0.0")
+    assert digest["hooks"] == ["sbhooks_commands"]
+    assert "acme" not in plugins
+    ran = run("sbhooks", "acme-digest", "--json", SBHOOKS_DISABLE="acme-notify")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (message,) = json.loads(ran.stdout)["messages"]
+    assert message.endswith("failed (1 of 2 tests): test_shop.py::test_total")
+    for off in ("acme-digest", "acme"):
+        ran = run("sbhooks", "acme-digest", SBHOOKS_DISABLE=off)
+        assert ran.returncode == 2, off
 
 
 def test_the_hook_runs_when_a_failed_run_is_collected(

@@ -480,22 +480,27 @@ class TestInline:
 
 
 class TestInstalled:
+    def entry(self, site: Path, name: str) -> str:
+        """What the distribution of a plugin declares."""
+        return f"{name} = installed_{name}"
+
     @pytest.fixture
     def install(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Callable[[str, str], None]:
         """Install a distribution with one plugin named like it, from source text."""
-        monkeypatch.syspath_prepend(tmp_path / "site")
+        site = tmp_path / "site"
+        monkeypatch.syspath_prepend(site)
 
         def install(name: str, source: str, entry: str | None = None) -> None:
-            info = tmp_path / "site" / f"{name}-1.0.dist-info"
+            info = site / f"{name}-1.0.dist-info"
             info.mkdir(parents=True)
             (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            module = f"installed_{name}"
-            entry = f"[sbhooks]\n{name} = {module}\n" if entry is None else entry
+            entry = f"[sbhooks]\n{self.entry(site, name)}\n" if entry is None else entry
             (info / "entry_points.txt").write_text(entry)
-            (tmp_path / "site" / f"{module}.py").write_text(textwrap.dedent(source))
-            monkeypatch.delitem(sys.modules, module, raising=False)
+            (site / f"installed_{name}.py").write_text(textwrap.dedent(source))
+            for module in (f"installed_{name}", f"bundle_{name}"):
+                monkeypatch.delitem(sys.modules, module, raising=False)
 
         return install
 
@@ -643,3 +648,103 @@ def test_the_first_embedder_with_an_answer_of_the_right_length_is_taken(home: Pa
     hooks.register(plugin_with(sbhooks_embed=lambda: [[0.0]]), "short")
     assert hooks.can_embed
     assert hooks.embed(["a", "bcd"]) == [[1.0], [3.0]]
+
+
+class TestInBundles(TestInstalled):
+    """All that holds for a plugin with an entry of its own holds for one in a bundle."""
+
+    def entry(self, site: Path, name: str) -> str:
+        table = f"PLUGINS = {{{name!r}: 'installed_{name}'}}\n"
+        (site / f"bundle_{name}.py").write_text(table)
+        return f"all-of-{name} = bundle_{name}:PLUGINS"
+
+
+class TestBundles:
+    ENTRY = "[sbhooks]\nall = installed_acme:PLUGINS\n"
+    TABLE = "PLUGINS = {'one': 'installed_one', 'two': 'installed_two'}\n"
+
+    install = TestInstalled.install
+    entry = TestInstalled.entry
+    load = TestInstalled.load
+
+    @pytest.fixture
+    def two(self, install: Callable[..., None]) -> Callable[[str], None]:
+        """Install a bundle of two plugins, of which the first has this source text."""
+
+        def two(source: str) -> None:
+            for name, text in {"acme": self.TABLE, "one": source, "two": ""}.items():
+                install(name, text, self.ENTRY if name == "acme" else "")
+
+        return two
+
+    def test_each_plugin_is_one_by_itself(self, home: Path, two: Callable[[str], None]) -> None:
+        two("from sbhooks import hookimpl\n@hookimpl\ndef sbhooks_commands(): ...\n")
+        found = self.load(home)
+        assert (found["one"].distribution, found["one"].hooks) == (
+            "acme 1.0",
+            ("sbhooks_commands",),
+        )
+        assert (found["two"].distribution, found["two"].status) == ("acme 1.0", "loaded")
+        assert "all" not in found
+
+    def test_one_that_is_broken_or_switched_off_leaves_the_other_alone(
+        self, home: Path, two: Callable[[str], None]
+    ) -> None:
+        two("raise ValueError('oh')")
+        off = self.load(home, disabled=["one"])
+        assert (off["one"].status, off["two"].status) == ("disabled", "loaded")
+        found = self.load(home)
+        assert (found["one"].status, found["two"].status) == ("broken", "loaded")
+        assert [where for where, _ in told(home)] == ["plugin one"]
+
+    def test_the_name_of_the_bundle_switches_all_of_it_off_unread(
+        self, home: Path, install: Callable[..., None]
+    ) -> None:
+        install("acme", "raise AssertionError", self.ENTRY)
+        found = self.load(home, disabled=["all"])
+        assert (found["all"].status, found["all"].distribution) == ("disabled", "acme 1.0")
+        assert found["storage"].status == "loaded"
+        assert told(home) == []
+
+    @pytest.mark.parametrize(
+        ("source", "said"),
+        [
+            ("raise ValueError('oh')", "ValueError: oh"),
+            ("raise SystemExit(3)", "SystemExit: 3"),
+            ("", "has no attribute 'PLUGINS'"),
+            ("PLUGINS = ['one']", "no dict of at most 100 plugins"),
+            ("class PLUGINS(dict): __len__ = None\nPLUGINS = PLUGINS()", "TypeError"),
+        ],
+    )
+    def test_a_bundle_that_cannot_be_read_is_broken_and_named(
+        self, home: Path, install: Callable[..., None], source: str, said: str
+    ) -> None:
+        install("acme", source, self.ENTRY)
+        found = self.load(home)
+        assert (found["all"].status, found["storage"].status) == ("broken", "loaded")
+        assert found["all"].detail.startswith("installed_acme:PLUGINS cannot be imported: ")
+        assert said in found["all"].detail
+        assert told(home) == [("plugin all", found["all"].detail)]
+
+    def test_a_host_reads_a_strangers_bundle_only_when_it_may_have_what_is_inline(
+        self, home: Path, two: Callable[[str], None], install: Callable[..., None]
+    ) -> None:
+        two("")
+        install("single", "")
+        for inline in (["single"], ["storage"], ["single", "storage"]):
+            assert set(self.load(home, live=True, inline=inline)) == set(inline)
+            assert "installed_acme" not in sys.modules
+        assert list(self.load(home, live=True, inline=["one"])) == ["one"]
+        assert "installed_two" not in sys.modules
+
+    def test_built_in_plugins_keep_their_names(
+        self, home: Path, install: Callable[..., None]
+    ) -> None:
+        table = "PLUGINS = {'storage': 'installed_acme', 'acme': 'installed_acme'}"
+        install("acme", table, self.ENTRY)
+        hooks = Hooks.load(home=str(home))
+        assert hooks.plugins["storage"].distribution.startswith("sbhooks ")
+        assert hooks.plugins["acme"].distribution == "acme 1.0"
+        assert [(p.name, p.distribution, p.status) for p in hooks.rejected] == [
+            ("storage", "acme 1.0", "clash")
+        ]

@@ -86,3 +86,20 @@ def test_a_plugin_without_a_good_one_has_its_command(
         (acme / "sbhooks_run.py").write_text(broken)
     done = start("acme", "run", "a")
     assert (done.returncode, done.stdout) == (0, "the whole command line a\n")
+
+
+def test_a_plugin_in_a_bundle_is_found_too(acme: Path, start: Start) -> None:
+    (acme / "sbhooks_run.py").write_text(RUNNER)
+    (acme / "__init__.py").write_text("PLUGINS = {'other': 'nowhere', 'acme': 'acme.plugin'}\n")
+    listed = acme.parent / "acme-1.0.dist-info" / "entry_points.txt"
+    listed.write_text("[sbhooks]\nall = acme:PLUGINS\nbad = acme.absent:PLUGINS\n")
+    done = start("acme", "run", "a")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "at once a False\n", "")
+
+
+def test_a_stranger_cannot_take_the_name_of_a_built_in(acme: Path, start: Start) -> None:
+    (acme / "sbhooks_run.py").write_text(RUNNER)
+    listed = acme.parent / "acme-1.0.dist-info" / "entry_points.txt"
+    listed.write_text("[sbhooks]\nci = acme.plugin\n")
+    done = start("ci", "run", "--", sys.executable, "-c", "print('ours')")
+    assert (done.returncode, done.stdout) == (0, "ours\n")

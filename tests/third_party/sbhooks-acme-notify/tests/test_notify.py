@@ -6,19 +6,29 @@ from typing import Any
 
 import pytest
 
-from sbhooks import Outcome, Vcs
+from sbhooks import EventQuery, Outcome, Vcs
 from sbhooks.errors import ConfigError
 from sbhooks.testing.factories import Timeline
 from sbhooks.testing.memory import MemoryEventStore
-from sbhooks.testing.plugin_contract import PluginContract
+from sbhooks.testing.plugin_contract import BundleContract, PluginContract
 from sbhooks_acme_notify.chat import Chat, ChatError, load_chat, send
+from sbhooks_acme_notify.digest import digest
 from sbhooks_acme_notify.message import is_failure, message
 from sbhooks_acme_notify.plugin import sbhooks_events_stored
 
 
-class TestPlugin(PluginContract):
+class TestNotify(PluginContract):
     name = "acme-notify"
     module = "sbhooks_acme_notify.plugin"
+
+
+class TestDigest(PluginContract):
+    name = "acme-digest"
+    module = "sbhooks_acme_notify.digest"
+
+
+class TestBundle(BundleContract):
+    table = "sbhooks_acme_notify:PLUGINS"
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +83,13 @@ def test_a_message_says_what_failed_where() -> None:
 def test_many_tests_are_counted_and_three_are_named() -> None:
     store, events = failed_run()
     assert message(events[-1], store).endswith("(5 of 6 tests): test_0, test_1, test_2 and 2 more")
+
+
+def test_a_digest_has_the_messages_of_runs_that_failed() -> None:
+    store, _ = failed_run(tests=1)
+    store.append([Timeline("green").end(Outcome.SUCCESS)])
+    found = digest(store, EventQuery(kinds=("session-end",)))
+    assert found.messages == ["pytest of shop failed on main (1 of 2 tests): test_0"]
 
 
 def test_a_run_without_a_beginning_says_what_it_can() -> None:
