@@ -127,9 +127,22 @@ def _guarded(arguments: list[str], line: CommandLine) -> int:
     except SbhooksError as error:
         return _complain(str(error))
     except OSError as error:
-        return _complain(f"{error}. Run: sbhooks doctor")
+        return _out_of_order(error)
     except Exception as error:  # noqa: BLE001 - the last place to give it a status of its own
         return _bug(error, line)
+
+
+def _out_of_order(error: OSError) -> int:
+    """Say what the operating system refused; what cannot be printed is dropped."""
+    from sbhooks.os_errors import explained
+    from sbhooks.settings import here
+
+    status = _complain(explained(error, here().home))
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _drop_output()
+    return status
 
 
 def _bug(error: Exception, line: CommandLine) -> int:

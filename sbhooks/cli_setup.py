@@ -11,7 +11,7 @@ from sbhooks.cli_options import CommandLine, json_option
 
 if TYPE_CHECKING:
     from sbhooks.doctor import Examination
-    from sbhooks.inventory import PluginList
+    from sbhooks.inventory import PluginList, Setting
     from sbhooks.output import Output, Row
 
 COMPLETE = "_SBHOOKS_COMPLETE"  #: Environment variable through which a shell asks for words.
@@ -28,7 +28,7 @@ def init(line: CommandLine, as_json: bool) -> None:
     changes nothing.
     """
     from sbhooks.errors import SbhooksError
-    from sbhooks.folders import make_private
+    from sbhooks.folders import ELSEWHERE, make_private, obstacle
     from sbhooks.identity import load_key
     from sbhooks.inventory import Ready
     from sbhooks.output import show
@@ -39,10 +39,8 @@ def init(line: CommandLine, as_json: bool) -> None:
         make_private(str(config.home))
         load_key(str(config.home))
     except (OSError, ValueError) as error:
-        raise SbhooksError(
-            f"cannot make the home {config.home}: {error}. Set SBHOOKS_HOME to a folder that "
-            "you can write"
-        ) from error
+        why = obstacle(str(config.home)) or error
+        raise SbhooksError(f"cannot make the home {config.home}: {why}. {ELSEWHERE}") from error
     if (refusal := line.runtime.refusal) is not None:
         raise refusal
     recording, reason = recorder(config)
@@ -161,7 +159,7 @@ def config_show(line: CommandLine, as_json: bool) -> None:
         for setting in found.settings:
             rows.append((setting.key, _value(setting.value)))
             if setting.origin != DEFAULT:
-                rows.append(("", Cell(f"from {setting.origin}", FAINT)))
+                rows.append(("", Cell(f"from {_origin(setting)}", FAINT)))
         out.fields(rows)
         out.line("")
         out.note("What names no source has its default.")
@@ -250,10 +248,18 @@ def _draw_plugins(out: Output, found: PluginList, trouble: str | None) -> None:
         out.note(f"Nothing was collected: {trouble}")
 
 
-def _value(value: Any) -> str:
+def _origin(setting: Setting) -> str:
+    """Where a setting comes from; of a table that several sources share, key by key."""
+    if len(set(setting.origins.values())) < 2:
+        return setting.origin
+    return "; ".join(f"{origin}: {key}" for key, origin in setting.origins.items())
+
+
+def _value(value: Any, *, inside: bool = False) -> str:
     """A setting on one line."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} = {_value(item)}" for key, item in value.items())
+        told = ", ".join(f"{key} = {_value(item, inside=True)}" for key, item in value.items())
+        return f"{{{told}}}" if inside else told or "none"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):

@@ -59,7 +59,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         trace: Print every hook call on stderr.
         privacy: What may be recorded.
         sections: Tables of plugins; see :meth:`section`.
-        origins: Key → the file or source that its value came from.
+        origins: Key → the file or source that its value came from; ``table.key`` for what is
+            in a table.
     """
 
     home: Path
@@ -135,7 +136,7 @@ def load_config(
         trace=known.trace,
         privacy=known.privacy,
         sections={key: table[key] for key in table if key not in KEYS},
-        origins={key: source.name for source in sources for key in source.table},
+        origins=_origins(sources),
     )
 
 
@@ -151,6 +152,17 @@ def check_sections(config: Config, plugins: frozenset[str]) -> None:
             raise ConfigError(
                 f"{config.origins[name]}: unknown key or plugin {name!r}. Known: {known}"
             )
+
+
+def _origins(sources: list[Layer]) -> dict[str, str]:
+    """Which source the value of each key came from, also of those in tables."""
+    found: dict[str, str] = {}
+    for source in sources:
+        for key, value in source.table.items():
+            found[key] = source.name
+            if isinstance(value, dict):
+                found |= {f"{key}.{inner}": source.name for inner in value}
+    return found
 
 
 def _check(source: Layer) -> None:

@@ -9,6 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import msgspec
 from sbhooks import problems
 from sbhooks.checks import Check, State
 from sbhooks.errors import ConfigError, SbhooksError
-from sbhooks.folders import may_write
+from sbhooks.folders import ELSEWHERE, obstacle
 from sbhooks.identity import KEY_FILE, load_key
 from sbhooks.settings import here
 from sbhooks.status import (
@@ -133,21 +134,16 @@ def check_settings(line: CommandLine) -> Iterator[Check]:
 def check_home(line: CommandLine) -> Iterator[Check]:
     """The folder of everything that is recorded, and the key in it."""
     home = Path(_home(line))
-    if not home.exists():
-        nearest = next(parent for parent in home.parents if parent.exists())
-        if not may_write(nearest):
-            advice = f"make {nearest} writable, or set SBHOOKS_HOME"
-            yield Check(area="home", state="wrong", what=f"{home} cannot be made", advice=advice)
-        else:
-            what = f"{home} does not exist yet; the first recorded run makes it"
-            yield Check(area="home", state="ok", what=what)
-        return
-    if not home.is_dir() or not may_write(home):
-        advice = "make it a folder that you can write, or set SBHOOKS_HOME"
-        yield Check(area="home", state="wrong", what=f"{home} cannot be written", advice=advice)
-        return
-    yield Check(area="home", state="ok", what=f"{home} can be written")
-    yield from _check_key(home)
+    if why := obstacle(str(home)):
+        what = why if why.startswith(f"{home} ") else f"{home} cannot be made: {why}"
+        advice = ELSEWHERE[:1].lower() + ELSEWHERE[1:]
+        yield Check(area="home", state="wrong", what=what, advice=advice)
+    elif not home.exists():
+        what = f"{home} does not exist yet; the first recorded run makes it"
+        yield Check(area="home", state="ok", what=what)
+    else:
+        yield Check(area="home", state="ok", what=f"{home} can be written")
+        yield from _check_key(home)
 
 
 def check_recording(line: CommandLine) -> Iterator[Check]:
@@ -176,10 +172,8 @@ def check_store(line: CommandLine) -> Iterator[Check]:
     """Whether the store opens, reads, and is whole."""
     path = line.config.store_file
     url = without_password(line.config.store)
-    if path is not None and not path.exists():
-        yield Check(
-            area="store", state="ok", what=f"{path} does not exist yet; collecting makes it"
-        )
+    if path is not None and not exists(path):  # noqa: PTH110 - pathlib's may raise
+        yield _store_to_come(path, _home(line))
         return
     store = line.runtime.store
     stored = sum(rollup.n for rollup in store.rollup(EventQuery()))
@@ -188,6 +182,18 @@ def check_store(line: CommandLine) -> Iterator[Check]:
         yield Check(area="store", state="wrong", what=f"{url}: {what}")
     if not wrong:
         yield Check(area="store", state="ok", what=f"{url} holds {count(stored, 'event')}")
+
+
+def _store_to_come(path: Path, home: str) -> Check:
+    """Whether a database that is not there yet can be made."""
+    why = obstacle(str(path.parent))
+    if why and obstacle(home):
+        what = "not looked at, because the home cannot be used"
+        return Check(area="store", state="doubt", what=what)
+    if why:
+        advice = "make its folder, or set SBHOOKS_STORE"
+        return Check(area="store", state="wrong", what=f"{path}: {why}", advice=advice)
+    return Check(area="store", state="ok", what=f"{path} does not exist yet; collecting makes it")
 
 
 def check_plugins(line: CommandLine) -> Iterator[Check]:

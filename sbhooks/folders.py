@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from os.path import dirname, expanduser, join
+from os.path import dirname, expanduser, isdir, join, lexists
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+#: What to do where the home cannot be made or written.
+ELSEWHERE = "Set SBHOOKS_HOME to a folder that you can write"
 
 
 def default_home(environ: Mapping[str, str]) -> str:
@@ -91,6 +94,30 @@ def may_write(folder: str | os.PathLike[str]) -> bool:
     """Whether this process may make files in a folder, under the user it acts as."""
     effective = os.access in os.supports_effective_ids
     return os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=effective)
+
+
+def obstacle(folder: str) -> str:
+    """What keeps files from being made in a folder, in words; nothing where they can be.
+
+    The folder itself need not be there. Whether a file system lets anybody make one shows only
+    when it is tried, so in the nearest folder that is there, one is made and removed again.
+    """
+    nearest = folder
+    while not lexists(nearest) and dirname(nearest) != nearest:
+        nearest = dirname(nearest)
+    if not isdir(nearest):
+        return f"{nearest} is no folder"
+    if not may_write(nearest):
+        return f"{nearest} cannot be written"
+    if nearest == folder:
+        return ""
+    trial = join(nearest, f".sbhooks-{os.getpid()}")
+    try:
+        os.mkdir(trial, 0o700)
+        os.rmdir(trial)
+    except OSError as error:
+        return f"nothing can be made in {nearest}: {error.strerror}"
+    return ""
 
 
 def _platform_folder(environ: Mapping[str, str], variable: str, unix: str, mac: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import msgspec
 
 from sbhooks.config import KEYS, SECRET
 from sbhooks.plugins import STRIKES
+from sbhooks.redact import redact
 from sbhooks.status import without_password
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from sbhooks.plugin import Plugin
 
 DEFAULT = "default"  #: Origin of what nobody has set.
+MASK = "•••"  #: In place of what must not be shown.
+_MAY_BE_SECRET = re.compile(r"token|secret|pass|pwd|key|credential|auth|cookie|webhook", re.I)
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +45,15 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: Its name.
         value: As it stands; ``•••`` where it must not be shown.
-        origin: The file or source that it came from, or ``"default"``.
+        origin: The file or source that it came from, or ``"default"``; of a table, the last that
+            has a say.
+        origins: Of a table: key → the same; those that are not named have their default.
     """
 
     key: str
     value: Any
     origin: str
+    origins: dict[str, str] = {}
 
 
 class SettingList(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +107,8 @@ class PluginList(msgspec.Struct, frozen=True, kw_only=True):
 def setting_list(config: Config) -> SettingList:
     """Every key with its value and origin, as it may be shown."""
     found = [_setting(config, key, _shown(key, getattr(config, key))) for key in KEYS]
-    return SettingList(settings=found + [_setting(config, key, "•••") for key in config.sections])
+    tables = [_setting(config, key, _of_plugin(key, t)) for key, t in config.sections.items()]
+    return SettingList(settings=found + tables)
 
 
 def plugin_list(plugins: Iterable[Plugin], noted: Mapping[str, int]) -> PluginList:
@@ -130,13 +138,41 @@ def plugin_list(plugins: Iterable[Plugin], noted: Mapping[str, int]) -> PluginLi
 
 
 def _setting(config: Config, key: str, value: Any) -> Setting:
-    return Setting(key=key, value=value, origin=config.origins.get(key, DEFAULT))
+    inner = value if isinstance(value, dict) else {}
+    each = {name: config.origins.get(f"{key}.{name}") for name in inner}
+    return Setting(
+        key=key,
+        value=value,
+        origin=config.origins.get(key, DEFAULT),
+        origins={name: origin for name, origin in each.items() if origin},
+    )
+
+
+def _of_plugin(key: str, value: Any) -> Any:
+    """A plugin's setting; only the plugin knows what is secret, so what may be one is masked."""
+    if isinstance(value, dict):
+        return {name: _of_plugin(name, item) for name, item in value.items()}
+    if _MAY_BE_SECRET.search(key):
+        return MASK
+    if isinstance(value, list):
+        return [_of_plugin(key, item) for item in value]
+    if isinstance(value, bool | int | float):
+        return value
+    return _address(str(value)) if "://" in str(value) else redact(str(value))
+
+
+def _address(url: str) -> str:
+    """Scheme and host of an address; behind them may stand what opens it, as in a webhook."""
+    scheme, _, rest = without_password(url).partition("://")
+    host, slash, path = rest.partition("/")
+    host, question, query = host.partition("?")
+    return f"{scheme}://{host}{slash or question}{MASK if path or query else ''}"
 
 
 def _shown(key: str, value: Any) -> Any:
     """A value as JSON has it, without what must not be shown."""
     if key in SECRET and value is not None:
-        return "•••"
+        return MASK
     if isinstance(value, str) and "://" in value:
         return without_password(value)
     return str(value) if isinstance(value, Path) else msgspec.to_builtins(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from os.path import isdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import msgspec
 from sbhooks import entries, problems, segments
 from sbhooks.errors import ForwardError, SbhooksError
 from sbhooks.events import SessionStart
-from sbhooks.folders import may_write
+from sbhooks.folders import ELSEWHERE, obstacle
 from sbhooks.store import EventQuery
 
 if TYPE_CHECKING:
@@ -127,9 +128,8 @@ def recorder(config: Config) -> tuple[bool, str]:
         return False, f"switched off: {where} says disable = all"
     if not spool_possible():
         return False, "this system has no flock(2), which the spool needs"
-    nearest = next(p for p in (config.home, *config.home.parents) if p.exists())
-    if not may_write(nearest):
-        return False, f"{nearest} cannot be written"
+    if why := obstacle(str(config.home)):
+        return False, f"{why}. {ELSEWHERE}"
     tools = [name for name in recording_tools() if name not in config.disable]
     if not tools:
         return True, "ready, but no recorder is installed. Run: pip install pytest-sbhooks"
@@ -155,6 +155,8 @@ def spool_status(home: Path) -> SpoolStatus:
     Raises:
         SpoolError: It cannot be read.
     """
+    if not isdir(home):  # noqa: PTH112 - pathlib's may raise
+        return SpoolStatus(waiting=0, open=0, set_aside_lines=0, size_bytes=0)
     states = [segment.state for segment in segments.segments(str(home))]
     folder = home / "spool"
     return SpoolStatus(

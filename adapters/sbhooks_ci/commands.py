@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from sbhooks.cli_options import Reading, json_option, reading
+from sbhooks.cli_options import CommandLine, Reading, json_option, reading
 
 
 @click.group("ci")
@@ -67,7 +68,8 @@ def import_() -> None:
 @import_.command("junit")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @json_option
-def junit(files: tuple[Path, ...], as_json: bool) -> None:
+@click.pass_obj
+def junit(line: CommandLine, files: tuple[Path, ...], as_json: bool) -> None:
     """Record the test results of JUnit reports, of any language.
 
     Reruns and flaky tests are understood as Maven Surefire writes them. A file may be of any
@@ -77,8 +79,12 @@ def junit(files: tuple[Path, ...], as_json: bool) -> None:
     from sbhooks.settings import here, working_folder
     from sbhooks_ci.import_junit import import_junit
     from sbhooks_ci.imported import draw
+    from sbhooks_ci.thisrun import ended_sessions
 
-    found = import_junit(list(files), here(), working_folder(), os.environ)
+    def stored(sessions: Sequence[str]) -> set[str]:
+        return ended_sessions(line, sessions)
+
+    found = import_junit(list(files), here(), working_folder(), os.environ, stored)
     show(found, lambda out: draw(out, found), as_json=as_json)
 
 

@@ -7,7 +7,7 @@ the same CI job gives the same ids, so importing it again changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -57,16 +57,39 @@ class _Seen(msgspec.Struct, kw_only=True):
 
 
 def import_junit(
-    paths: list[Path], settings: HostSettings, folder: str, environ: Mapping[str, str]
+    paths: list[Path],
+    settings: HostSettings,
+    folder: str,
+    environ: Mapping[str, str],
+    stored: Callable[[Sequence[str]], set[str]] = lambda _: set(),
 ) -> Imported:
     """Record reports; nothing of any file is recorded unless all of them can be read.
+
+    A file that is known is recorded again all the same: of the first time something may have
+    been lost.
+
+    Args:
+        paths: Of the reports.
+        settings: Whether and where to record.
+        folder: Of the project.
+        environ: Says which CI run this is.
+        stored: Which of some sessions are known already.
 
     Raises:
         SbhooksError: A file cannot be read, or nothing can be recorded.
     """
     fields = context.session_fields(settings, folder, environ)
     seen = [(path, _look(path, fields)) for path in paths]
-    return Imported(files=[_record(path, found, settings, fields) for path, found in seen])
+    known = stored([_session(found) for _, found in seen])
+    files = []
+    for path, found in seen:
+        files.append(_record(path, found, settings, fields, is_known=_session(found) in known))
+        known.add(_session(found))
+    return Imported(files=files)
+
+
+def _session(seen: _Seen) -> str:
+    return str(UUID(seen.digest[:32]))
 
 
 def _look(path: Path, fields: Mapping[str, Any]) -> _Seen:
@@ -99,9 +122,9 @@ def _readable(path: Path) -> Any:
 
 
 def _record(
-    path: Path, seen: _Seen, settings: HostSettings, fields: Mapping[str, Any]
+    path: Path, seen: _Seen, settings: HostSettings, fields: Mapping[str, Any], *, is_known: bool
 ) -> ImportedFile:
-    session = str(UUID(seen.digest[:32]))
+    session = _session(seen)
     emitter = Emitter(settings, source=SOURCE, session=session)
     if not emitter.enabled:
         raise SbhooksError("recording is switched off. Take 'junit' out of the setting 'disable'")
@@ -123,7 +146,7 @@ def _record(
         raise SbhooksError(f"{path} could not be recorded: {emitter.trouble}. Run: sbhooks doctor")
     return ImportedFile(
         file=str(path), session=session, tests=seen.tests, attempts=seen.attempts,
-        counts=seen.counts,
+        counts=seen.counts, known=is_known,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
         tests: Number of test cases.
         attempts: Number of attempts at them.
         counts: How the test cases ended, such as ``{"passed": 12}``; ``flaky`` failed first.
+        known: Whether it had been imported before, as far as that can be seen from here.
     """
 
     file: str
@@ -24,6 +25,7 @@ class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
     tests: int
     attempts: int
     counts: dict[str, int]
+    known: bool = False
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,5 +50,9 @@ def draw(out: Output, found: Imported) -> None:
             for file in found.files
         ],
     )  # fmt: skip
-    total = sum(file.attempts for file in found.files)
-    out.note(f"{count(total, 'attempt')} recorded. See them with: sbhooks runs")
+    new = sum(file.attempts for file in found.files if not file.known)
+    old = sum(file.attempts for file in found.files if file.known)
+    parts = [f"{count(new, 'attempt')} recorded"] if new or not old else []
+    if old:
+        parts.append(f"{count(old, 'attempt')} known already")
+    out.note(f"{', '.join(parts)}. See them with: sbhooks runs")

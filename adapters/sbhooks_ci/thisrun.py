@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,6 +12,9 @@ from sbhooks import ci
 from sbhooks.errors import SbhooksError
 from sbhooks.events import SessionStart
 from sbhooks.store import EventQuery, EventReader
+
+if TYPE_CHECKING:
+    from sbhooks.cli_options import CommandLine
 
 _LOOKED_AT = 2_000  #: Sessions of a run are among the newest ones.
 
@@ -25,6 +29,21 @@ def newest_session(store: EventReader, query: EventQuery, kind: str = "test-resu
     for event in store.events(chosen):
         return event.session
     raise SbhooksError("no test run is recorded. Run your tests, then: sbhooks runs")
+
+
+def ended_sessions(line: CommandLine, sessions: Sequence[str]) -> set[str]:
+    """Which of some sessions are stored with their end; collects first.
+
+    None, where no store can be asked, or where events go to a server.
+    """
+    query = EventQuery(kinds=("session-end",), sessions=tuple(sessions))
+    try:
+        if line.config.forward_to is not None:
+            return set()
+        line.runtime.collect()
+        return {event.session for event in line.runtime.store.events(query)}
+    except (SbhooksError, OSError):
+        return set()
 
 
 def sessions_of_run(

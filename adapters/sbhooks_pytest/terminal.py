@@ -83,9 +83,11 @@ class Terminal(Listener):
                 terminal.write_line(line)
 
     def _warning(self) -> str:
+        """What is wrong; the events of the run's end, which are still to come, may be lost too."""
         lost, why = self._emitter.lost, printable(self._emitter.trouble or "", 400)
         events = "1 event" if lost == 1 else f"{lost:,} events"
-        return f"sbhooks: {events} could not be recorded: {why}" if lost else f"sbhooks: {why}"
+        said = f"at least {events} could not be recorded: {why}" if lost else why
+        return f"sbhooks: {said}"
 
     def _line(self) -> str:
         """The run in one line."""

@@ -24,7 +24,7 @@ def draw_analysis(out: Output, found: Analysis) -> None:
     out.heading(f"{found.experiment}: {found.summary}")
     out.line(Cell(_sentence(found.reason), _STYLES.get(found.decision, "")))
     if found.stopped_because is not None:
-        out.line(f"The experiment is {found.status}: {_sentence(found.stopped_because)}")
+        out.line(_ended(f"The experiment is {found.status}: {found.stopped_because}"))
     out.line("")
     draw_health(out, found.health)
     out.line("")
@@ -190,5 +190,9 @@ def draw_simulation(out: Output, found: Simulation) -> None:
 
 def _sentence(text: str) -> str:
     """A reason as a sentence."""
-    start = text[:1].upper() + text[1:]
-    return start if start.endswith((".", "!", "?")) else f"{start}."
+    return _ended(text[:1].upper() + text[1:])
+
+
+def _ended(text: str) -> str:
+    """With a full stop, unless there is one."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -216,8 +216,34 @@ def test_an_operating_system_error_is_one_line(
     with_plugin(monkeypatch, full)
     assert main(["full"]) == 2
     assert capsys.readouterr().err == (
-        "sbhooks: [Errno 28] No space left on device. Run: sbhooks doctor\n"
+        "sbhooks: cannot write: No space left on device. Make room, or send the output elsewhere\n"
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", ["runs", "runs --json", "--help", "completion bash", "doctor"])
+def test_output_that_cannot_be_written_is_one_line_and_status_2(words: str, home: Path) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        ran = subprocess.run(
+            [sys.executable, "-m", "sbhooks", *words.split()],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert ran.stderr.startswith("sbhooks: cannot write: No space left on device. ")
+
+
+@pytest.mark.parametrize("words", ["init", "demo", "token create laptop", "server start"])
+def test_a_home_that_is_in_the_way_is_named_with_what_to_do(
+    words: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.parent.mkdir(exist_ok=True)
+    home.write_text("a file")
+    monkeypatch.setenv("SBHOOKS_HOME", str(home / "below"))
+    assert main(words.split()) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert f"{home} is no folder. Set SBHOOKS_HOME to a folder that you can write" in told
+    assert "Errno" not in told
 
 
 def test_foreign_text_in_a_complaint_is_made_harmless(capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,6 +118,22 @@ def test_status_with_a_store_that_cannot_be_used_still_answers(
     assert "cannot be used" in capsys.readouterr().out
 
 
+def test_status_where_no_home_can_be_says_so_and_ends_well(
+    home: Path, ask: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.parent.mkdir(exist_ok=True)
+    home.write_text("a file")
+    for place in (home, home / "below"):
+        monkeypatch.setenv("SBHOOKS_HOME", str(place))
+        found = ask("status")
+        assert found["recording"] is False
+        assert found["reason"].startswith(f"{home} is no folder. Set SBHOOKS_HOME")
+        assert found["events"] is None
+        assert found["spool"]["waiting"] == 0
+    assert main(["status"]) == 0
+    assert "recording  off: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("variables", "recording", "reason"),
     [
@@ -172,6 +188,54 @@ def test_settings_are_shown_with_where_they_come_from(
     told = capsys.readouterr().out
     assert "secret" not in told and "hush" not in told
     assert "queries = no" in told
+
+
+def test_settings_of_plugins_are_shown_each_with_its_origin(
+    tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "user" / "sbhooks" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[storage]\nretention = {"test-result" = "90d"}\n[analytics]\na = [1, "x"]\n')
+    project = tmp_path / "sbhooks.toml"
+    project.write_text("[analytics]\na = 1\nb = 0.5\n[privacy]\nqueries = false\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
+    rows = {row["key"]: row for row in ask("config", "show")["settings"]}
+    assert rows["storage"]["value"] == {"retention": {"test-result": "90d"}}
+    assert (rows["storage"]["origin"], rows["storage"]["origins"]) == (
+        str(own), {"retention": str(own)},
+    )  # fmt: skip
+    assert rows["analytics"]["value"] == {"a": [1, "x"], "b": 0.5}
+    assert rows["analytics"]["origins"] == {"a": str(own), "b": str(project)}
+    assert rows["privacy"]["origins"] == {"queries": str(project)}
+    assert rows["trace"]["origins"] == {}
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main(["config", "show"]) == 0
+    told = capsys.readouterr().out
+    assert "retention = {test-result = 90d}" in told
+    assert "a = 1, x, b = 0.5" in told
+    assert f"from {own}: a; {project}: b" in told
+
+
+def test_what_may_be_secret_in_a_plugins_settings_is_masked(
+    tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sbhooks.toml").write_text(
+        "[analytics]\n"
+        'room = "https://ann:hush1@chat.example/hush2?k=hush3"\n'
+        'other = ["https://chat.example?hush4"]\n'
+        'api_token = "hush5"\n'
+        'deep = {password = "hush6", note = "bearer hushHUSH7hush"}\n'
+        'secrets = ["hush8"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    (row,) = (row for row in ask("config", "show")["settings"] if row["key"] == "analytics")
+    assert row["value"]["room"] == "https://ann:•••@chat.example/•••"
+    assert row["value"]["other"] == ["https://chat.example?•••"]
+    assert [row["value"][key] for key in ("api_token", "secrets")] == ["•••", "•••"]
+    assert "hush" not in str(row)
+    assert main(["config", "show"]) == 0
+    assert "hush" not in capsys.readouterr().out
 
 
 def test_another_store_is_read_as_it_is(home: Path, tmp_path: Path, ask: Any) -> None:

@@ -61,7 +61,9 @@ def test_each_value_says_where_it_came_from(project: Path) -> None:
         "store": "environment",
         "trace": "environment",
         "privacy": file,
+        "privacy.queries": file,
         "acme": file,
+        "acme.x": file,
     }
 
 

@@ -72,6 +72,38 @@ def test_a_home_that_cannot_be_one_is_wrong(home: Path) -> None:
     assert [check.area for check in findings(state="wrong")][:1] == ["home"]
 
 
+def test_a_file_above_the_home_is_wrong_once_and_has_an_advice(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.parent.mkdir(exist_ok=True)
+    home.write_text("a file")
+    monkeypatch.setenv("SBHOOKS_HOME", str(home / "below" / "it"))
+    (check,) = findings(state="wrong")
+    assert check.what == f"{home / 'below' / 'it'} cannot be made: {home} is no folder"
+    assert check.advice == "set SBHOOKS_HOME to a folder that you can write"
+    assert "does not exist yet" not in str(findings())
+    assert (main(["doctor"]), main(["doctor", "--strict"])) == (0, 1)
+    assert "1 thing wrong" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs the file system of processes")
+def test_a_home_where_nobody_can_make_one_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SBHOOKS_HOME", "/proc/sbhooks-home")
+    (check,) = findings(state="wrong")
+    assert check.area == "home"
+    assert check.what.startswith("/proc/sbhooks-home cannot be made: ")
+
+
+def test_a_database_that_cannot_be_made_is_wrong(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SBHOOKS_STORE", f"sqlite:///{tmp_path}/file/x.db")
+    (check,) = findings(state="wrong")
+    assert (check.area, check.advice) == ("store", "make its folder, or set SBHOOKS_STORE")
+    assert f"{tmp_path}/file is no folder" in check.what
+
+
 def test_a_home_that_cannot_be_written_is_wrong(nobodys_home: Path) -> None:
     nobodys_home.mkdir(mode=0o500)
     assert [check.area for check in findings(state="wrong")] == ["home"]

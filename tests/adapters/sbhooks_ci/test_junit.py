@@ -172,11 +172,29 @@ def test_importing_again_changes_nothing_and_another_run_is_another(
     sbhooks: Sbhooks, recorded: Recorded, tmp_path: Path
 ) -> None:
     (tmp_path / "report.xml").write_text(SUREFIRE)
-    for _ in range(2):
-        assert sbhooks("ci", "import", "junit", "report.xml").returncode == 0
+    for said in (b"9 attempts recorded.", b"9 attempts known already."):
+        done = sbhooks("ci", "import", "junit", "report.xml")
+        assert (done.returncode, done.stdout.splitlines()[-1].startswith(said)) == (0, True)
     assert len(recorded("test-result")) == 9
-    assert sbhooks("ci", "import", "junit", "report.xml", environ=GITHUB).returncode == 0
+    (tmp_path / "new.xml").write_text(SUREFIRE.replace("later", "sooner"))
+    twice = ("new.xml", "report.xml", "new.xml")
+    done = sbhooks("ci", "import", "junit", *twice, "--json")
+    assert [file["known"] for file in json.loads(done.stdout)["files"]] == [False, True, True]
     assert len(recorded("test-result")) == 18
+    assert sbhooks("ci", "import", "junit", "report.xml", environ=GITHUB).returncode == 0
+    assert len(recorded("test-result")) == 27
+
+
+def test_where_no_store_can_be_asked_a_report_is_recorded_all_the_same(
+    sbhooks: Sbhooks, recorded: Recorded, tmp_path: Path
+) -> None:
+    (tmp_path / "report.xml").write_text(SUREFIRE)
+    nowhere = {"SBHOOKS_STORE": "unheard-of:///x"}
+    for _ in range(2):
+        done = sbhooks("ci", "import", "junit", "report.xml", environ=nowhere)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"9 attempts recorded." in done.stdout
+    assert len(recorded("test-result")) == 9
 
 
 def test_nothing_is_recorded_unless_all_files_can_be_read(

@@ -210,11 +210,14 @@ def disk(made: Any, size: str) -> Iterator[None]:
 
 def test_a_full_disk_costs_what_does_not_fit_and_nothing_else(made: Any) -> None:
     with disk(made, "32k"):
-        beside_bare(made, [])
+        (warned,) = beside_bare(made, [])
         found = told(made, [])
         run = made.ended()
     lost = max(problem["lost"] for problem in found)
     assert 0 < lost < EVENTS
+    said = re.search(r"at least ([\d,]+) events could not be recorded", warned)
+    assert said is not None, warned
+    assert 0 < int(said[1].replace(",", "")) <= lost, "the run's end may be lost after the warning"
     assert len(run.events) == EVENTS - lost
     assert run.collected.invalid == 0
     assert run.results[0].test.endswith("test_passes")

@@ -112,6 +112,12 @@ def test_a_winner_ends_the_experiment_by_itself(filled: str, ask: Ask) -> None:
     assert "it was stopped on" in ask("assign", filled, "late", status=2)
 
 
+def test_the_reason_of_a_stop_is_shown_as_it_was_given(filled: str, ask: Ask) -> None:
+    ask("stop", filled, "--reason", "eBPF is gone")
+    said = " ".join(ask("analyze", filled, raw=True).split())
+    assert "The experiment is stopped: eBPF is gone." in said
+
+
 def test_an_undecided_experiment_goes_on(ask: Ask) -> None:
     ask("create", "fast", "--control", "a", "--treatment", "b")
     assert ask("analyze", "fast", "--auto-stop")["status"] == "running"
