@@ -48,7 +48,7 @@ def _of_tests(query: InsightQuery, store: EventReader) -> Iterator[Insight]:
         for shaky in flaky(store, events, now=query.now, limit=query.limit).tests:
             yield _flaky(shaky)
     if query.wants(BrokenTest):
-        for one in broken(store, events)[: query.limit]:
+        for one in broken(store, events, now=query.now)[: query.limit]:
             yield _broken(one)
 
 

@@ -2,7 +2,8 @@
 
 In this order; the first that fits is the state:
 
-1. **broken**: it failed in each of its last two runs or more.
+1. **broken**: it failed in each of its last two runs or more, on code on which it never passed.
+   A flaky test is broken after more of them (:mod:`sbhooks_analytics.broken`).
 2. **flaky**: it passed and failed on the same code, and has not passed often enough since to be
    called fixed.
 3. **unknown**: fewer than five attempts passed or failed. Three runs say nothing.
@@ -128,7 +129,7 @@ def health(store: EventReader, query: EventQuery, *, now: datetime) -> list[Test
         now: What "new" refers to.
     """
     known = summaries(store, query)
-    red = {Case(one.project, one.test, one.params) for one in broken(store, query)}
+    red = {Case(one.project, one.test, one.params) for one in broken(store, query, now=now)}
     shaky = flakiness(store, query, now=now)
     heavy = {
         Case(row.project, row.test, row.params)
