@@ -80,7 +80,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         findings: What lasts first, then the newest.
         days: Complete days (or hours) that were judged.
-        skills: Skills that were looked at.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
         false_alarms_per_month: At most that many are to be expected.
         reason: Why nothing could be judged; empty otherwise.
         method: How the alarms are made.
@@ -89,6 +90,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
     days: int
     skills: int
+    skills_in_all: int
     false_alarms_per_month: float
     reason: str = ""
     method: str = "count-aware tests with one Benjamini-Hochberg budget"
@@ -117,7 +119,7 @@ def anomalies(
     wide = msgspec.structs.replace(
         query, since=back(since, (grain.look_back + grain.shift) * length)
     )
-    found = tallies(store, wide, period=grain.period, now=now)
+    found = tallies(store, wide, period=grain.period, now=now, most=MOST_SKILLS)
     skills = list(query.skills) or most_used(found, MOST_SKILLS)
     every = [one for one in findings_of(found, skills, per_month) if _is_in(one, since)]
     judged = judgements(store)
@@ -125,7 +127,8 @@ def anomalies(
     every.sort(key=lambda one: (one.resolved_at is not None, -one.started_at.timestamp(), one.id))
     days = sum(start >= since - length for start in found.starts)
     return Findings(
-        findings=every, days=days, skills=len(skills), false_alarms_per_month=per_month,
+        findings=every, days=days, skills=len(skills),
+        skills_in_all=max(len(skills), found.of), false_alarms_per_month=per_month,
         reason=_reason(found, grain), period=grain.period,
     )  # fmt: skip
 
@@ -133,7 +136,10 @@ def anomalies(
 def findings_of(found: Tallies, skills: Sequence[str], per_month: float) -> list[Finding]:
     """All findings about the given skills, nobody's judgement considered."""
     made: list[Finding] = []
-    size = GRAINS.get(found.period, DAY).at_once
+    grain = GRAINS.get(found.period, DAY)
+    size = grain.at_once
+    if not grain.volumes:  # what has too few hours is never judged: it need not be looked at
+        skills = [skill for skill in skills if len(found.skills.get(skill, ())) > grain.least]
     for start in range(0, len(skills), size):
         days = days_of(found, skills[start : start + size])
         # Every chunk gets its part of the budget.

@@ -1,5 +1,8 @@
 """Which skills are used in the same sessions: the book that baselines and dependencies read.
 
+It is about the 1,000 most used skills: so many have half a million pairs, which is what a machine
+can keep in mind. What is not among them is left out as if it had not been used.
+
 The book holds, per session, when each skill was first used there, and sums over all sessions.
 It is a cache of the log in one file. After new events only the sessions that they belong to are
 read again; what cannot be followed (erased people, another store) makes it anew. A first
@@ -9,7 +12,7 @@ filling goes by days and is saved in between: one that was stopped goes on where
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -18,9 +21,11 @@ import msgspec
 
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
 from sbhooks_analytics.cutoff import chunks
+from sbhooks_analytics.ranked import ranked, sums
 
 FILE = "analytics-couse.json"  #: In the home of sbhooks.
 VERSION = 1
+MOST_SKILLS = 1_000  #: The most used are followed.
 MOST_IN_SESSION = 50  #: Skills of a session whose pairs are counted; more are no association.
 _DAYS_AT_ONCE = 30
 _SAVE_EACH = 6  # parts of a first filling
@@ -48,7 +53,9 @@ class Book(msgspec.Struct):
         version: Of the file.
         store: Which store it was made from.
         position: Everything up to there is in.
-        invocations: How many are in, to notice what was erased.
+        invocations: How many there are, to notice what was erased.
+        only: The skills that are followed; nothing while all of them are.
+        skills_in_all: How many skills there are.
         filled: Until when a first filling has come; ``None`` when it is complete.
         visits: Session → its :class:`Visit`, as it stands in the file: of the many sessions that
             are known, only those that go on are looked at.
@@ -63,6 +70,8 @@ class Book(msgspec.Struct):
     store: str = ""
     position: int = 0
     invocations: int = 0
+    only: tuple[str, ...] = ()
+    skills_in_all: int = 0
     filled: datetime | None = None
     visits: dict[str, msgspec.Raw] = {}
     skills: dict[str, int] = {}
@@ -105,8 +114,9 @@ class Book(msgspec.Struct):
 
 def gather(store: EventReader, query: EventQuery) -> Book:
     """Make a book of the part of the log that a query means."""
-    book = Book()
-    _take_in(book, _read(store, query))
+    picked = ranked(store, query, MOST_SKILLS)
+    book = Book(only=picked.skills, skills_in_all=picked.of)
+    _take_in(book, _read(store, query, book.only))
     return book
 
 
@@ -120,17 +130,23 @@ def follow(store: EventReader, home: Path, *, name: str, progress: Progress | No
         progress: Told (parts done, parts in all) by a first filling.
     """
     path = home / FILE
+    picked = ranked(store, EventQuery(), MOST_SKILLS)
     book = _load(path, name)
+    if book.only != picked.skills:
+        book = Book(store=name, only=picked.skills)
     before = (book.position, book.filled)
     if book.position and book.filled is None:
         _read_on(store, book)
     total = _total(store)
     if book.position == 0 or book.filled is not None or book.invocations != total:
         if book.filled is None:
-            book = Book(store=name, position=store.high_water(), invocations=total)
+            book = Book(
+                store=name, position=store.high_water(), invocations=total, only=picked.skills
+            )
         _fill(store, book, path, progress)
         _read_on(store, book)
         book.invocations = _total(store)
+    book.skills_in_all = picked.of
     if (book.position, book.filled) != before:
         save(book, path)
     return book
@@ -181,7 +197,7 @@ def _fill(store: EventReader, book: Book, path: Path, progress: Progress | None)
         until = start + timedelta(days=_DAYS_AT_ONCE)
         last = part == parts - 1 or parts > 1_000
         inside = EventQuery(since=start, until=None if last else until)
-        _take_in(book, _read(store, inside))
+        _take_in(book, _read(store, inside, book.only))
         start = book.filled = end if last else until
         if not last and part % _SAVE_EACH == _SAVE_EACH - 1:
             save(book, path)
@@ -198,7 +214,7 @@ def _read_on(store: EventReader, book: Book) -> None:
         if not page.events:
             break
     for some in chunks(sorted(touched)):
-        rows = _read(store, EventQuery(sessions=some))
+        rows = _read(store, EventQuery(sessions=some), book.only)
         for session, visit in _visits(rows).items():
             old = book.visit(session)
             if old is None or old.first.keys() <= visit.first.keys():
@@ -207,9 +223,14 @@ def _read_on(store: EventReader, book: Book) -> None:
         book.invocations = _total(store)
 
 
-def _read(store: EventReader, query: EventQuery) -> list[Rollup]:
+def _read(store: EventReader, query: EventQuery, only: Sequence[str]) -> list[Rollup]:
+    """Sums by session, user and skill; without a skill for sessions that need not hold any."""
+    rows = sums(store, query, only, ["session", "user", "skill"])
+    if not only:
+        return rows
     chosen = msgspec.structs.replace(query, kinds=("invocation",))
-    return store.rollup(chosen, by=["session", "user", "skill"])
+    bare = store.rollup(chosen, ["session", "user"])
+    return [*(msgspec.structs.replace(row, key=(*row.key, None)) for row in bare), *rows]
 
 
 def _take_in(book: Book, rows: Iterable[Rollup]) -> None:
@@ -227,7 +248,8 @@ def _visits(rows: Iterable[Rollup]) -> dict[str, Visit]:
     for row in rows:
         session, user, skill = row.key
         visit = found.setdefault(str(session), Visit(user, {}))
-        visit.first[str(skill)] = row.first_at.timestamp()
+        if skill is not None:
+            visit.first[skill] = row.first_at.timestamp()
     return found
 
 
