@@ -21,15 +21,18 @@ import msgspec
 
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
 from sbhooks_analytics.cutoff import chunks
+from sbhooks_analytics.news import news, origin
 from sbhooks_analytics.ranked import ranked, sums
 
 FILE = "analytics-couse.json"  #: In the home of sbhooks.
-VERSION = 1
+VERSION = 2
 MOST_SKILLS = 1_000  #: The most used are followed.
 MOST_IN_SESSION = 50  #: Skills of a session whose pairs are counted; more are no association.
-_DAYS_AT_ONCE = 30
-_SAVE_EACH = 6  # parts of a first filling
-_PAGE = 20_000
+_EVENTS_AT_ONCE = 200_000  # about so many at a time by a first filling
+_DAYS_AT_ONCE = timedelta(days=30)
+_MOST_PARTS = 1_000
+_SAVE_EACH = 6  # parts
+_TRIES = 3  # of a filling while events are erased
 
 K = TypeVar("K")
 Progress = Callable[[int, int], None]
@@ -52,8 +55,8 @@ class Book(msgspec.Struct):
     Attributes:
         version: Of the file.
         store: Which store it was made from.
+        origin: The first event of that store.
         position: Everything up to there is in.
-        invocations: How many there are, to notice what was erased.
         only: The skills that are followed; nothing while all of them are.
         skills_in_all: How many skills there are.
         filled: Until when a first filling has come; ``None`` when it is complete.
@@ -68,8 +71,8 @@ class Book(msgspec.Struct):
 
     version: int = VERSION
     store: str = ""
+    origin: str = ""
     position: int = 0
-    invocations: int = 0
     only: tuple[str, ...] = ()
     skills_in_all: int = 0
     filled: datetime | None = None
@@ -131,21 +134,11 @@ def follow(store: EventReader, home: Path, *, name: str, progress: Progress | No
     """
     path = home / FILE
     picked = ranked(store, EventQuery(), MOST_SKILLS)
-    book = _load(path, name)
-    if book.only != picked.skills:
-        book = Book(store=name, only=picked.skills)
+    fresh = Book(store=name, origin=origin(store), only=picked.skills)
+    book = _load(path, fresh)
     before = (book.position, book.filled)
-    if book.position and book.filled is None:
-        _read_on(store, book)
-    total = _total(store)
-    if book.position == 0 or book.filled is not None or book.invocations != total:
-        if book.filled is None:
-            book = Book(
-                store=name, position=store.high_water(), invocations=total, only=picked.skills
-            )
-        _fill(store, book, path, progress)
-        _read_on(store, book)
-        book.invocations = _total(store)
+    if book.position == 0 or book.filled is not None or not _read_on(store, book):
+        book = _filled(store, book if book.filled else fresh, path, progress)
     book.skills_in_all = picked.of
     if (book.position, book.filled) != before:
         save(book, path)
@@ -170,32 +163,43 @@ def replace_file(path: Path, content: bytes) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _load(path: Path, name: str) -> Book:
+def _load(path: Path, fresh: Book) -> Book:
+    """What is kept, if it is about the same skills of the same store."""
     try:
         book = msgspec.json.decode(path.read_bytes(), type=Book)
     except (OSError, msgspec.MsgspecError, ValueError):
-        return Book(store=name)
-    return book if (book.version, book.store) == (VERSION, name) else Book(store=name)
+        return fresh
+    kept = (book.version, book.store, book.origin, book.only)
+    return book if kept == (VERSION, fresh.store, fresh.origin, fresh.only) else fresh
 
 
-def _total(store: EventReader) -> int:
-    found = store.rollup(EventQuery(kinds=("invocation",)))
-    return found[0].n if found else 0
+def _filled(store: EventReader, book: Book, path: Path, progress: Progress | None) -> Book:
+    """A book that holds the whole log; goes on with what is there."""
+    empty = Book(store=book.store, origin=book.origin, only=book.only)
+    for _ in range(_TRIES):
+        if book.filled is None:
+            book = msgspec.structs.replace(empty, position=store.high_water())
+        _fill(store, book, path, progress)
+        if _read_on(store, book):
+            break
+    return book
 
 
 def _fill(store: EventReader, book: Book, path: Path, progress: Progress | None) -> None:
-    """Take in the whole log, a month at a time; saved in between."""
-    spans = store.rollup(EventQuery(kinds=("invocation",)))
-    if not spans:
+    """Take in the whole log, part by part; saved in between."""
+    ends = [_end(store, newest_first=False), _end(store, newest_first=True)]
+    if ends[0] is None or ends[1] is None:
         book.filled = None
         return
-    start, end = book.filled or spans[0].first_at, spans[0].last_at
-    parts = (end - start) // timedelta(days=_DAYS_AT_ONCE) + 1
-    for part in range(parts if parts <= 1_000 else 1):
+    start, end = book.filled or ends[0], ends[1]
+    parts = max((end - start) // _DAYS_AT_ONCE, store.high_water() // _EVENTS_AT_ONCE) + 1
+    parts = min(parts, _MOST_PARTS)
+    length = (end - start) / parts
+    for part in range(parts):
         if progress:
             progress(part, parts)
-        until = start + timedelta(days=_DAYS_AT_ONCE)
-        last = part == parts - 1 or parts > 1_000
+        last = part == parts - 1
+        until = start + length
         inside = EventQuery(since=start, until=None if last else until)
         _take_in(book, _read(store, inside, book.only))
         start = book.filled = end if last else until
@@ -204,23 +208,25 @@ def _fill(store: EventReader, book: Book, path: Path, progress: Progress | None)
     book.filled = None
 
 
-def _read_on(store: EventReader, book: Book) -> None:
-    """Read the sessions of everything that was stored since again."""
-    touched: set[str] = set()
-    while True:
-        page = store.tail(book.position, limit=_PAGE)
-        touched.update(event.session for event in page.events)
-        book.position = page.position
-        if not page.events:
-            break
-    for some in chunks(sorted(touched)):
+def _end(store: EventReader, *, newest_first: bool) -> datetime | None:
+    """When the first or the last invocation ended."""
+    query = EventQuery(kinds=("invocation",), newest_first=newest_first, limit=1)
+    return next((event.at for event in store.events(query)), None)
+
+
+def _read_on(store: EventReader, book: Book) -> bool:
+    """Read the sessions of everything that was stored since again; false when that is not all."""
+    found = news(store, book.position)
+    if not found.unbroken:
+        return False
+    for some in chunks(sorted(found.sessions)):
         rows = _read(store, EventQuery(sessions=some), book.only)
         for session, visit in _visits(rows).items():
             old = book.visit(session)
             if old is None or old.first.keys() <= visit.first.keys():
                 book.put(session, visit)
-    if touched:
-        book.invocations = _total(store)
+    book.position = found.position
+    return True
 
 
 def _read(store: EventReader, query: EventQuery, only: Sequence[str]) -> list[Rollup]:

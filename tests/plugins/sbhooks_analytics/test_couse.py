@@ -307,3 +307,47 @@ def test_refresh_fills_the_tables_and_again_the_same(
                 "SELECT count(DISTINCT user_id) FROM v_community_baseline_comparison"
             ).fetchone() == (2,)
     connection.close()
+
+
+def test_what_was_erased_is_noticed_though_as_much_is_new(tmp_path: Path) -> None:
+    """Sessions of an erased user stayed when others were stored before the next look."""
+    store = stored([["a", "b"], ["a", "b"], ["a", "b"]])
+    follow(store, tmp_path, name="x")
+    store.erase_user("u1")
+    store.append(session(9, ["a", "c"]))
+    book = follow(store, tmp_path, name="x")
+    assert book.pairs == {"a": {"b": 2, "c": 1}}
+    assert "u1" not in (tmp_path / FILE).read_text()
+
+
+def test_renamed_people_are_noticed(tmp_path: Path) -> None:
+    store = stored([["a", "b"]])
+    before = follow(store, tmp_path, name="x").users["a"]
+    store.rename_people({name: f"new-{name}" for name in before})
+    assert follow(store, tmp_path, name="x").users["a"] == {f"new-{name}": 1 for name in before}
+
+
+def test_another_store_under_the_same_name_is_noticed(tmp_path: Path) -> None:
+    """Somebody deleted the database, and went on recording."""
+    follow(stored([["a", "b"]]), tmp_path, name="x")
+    other = stored([["c", "d"], ["c", "d"], ["c", "d"]])
+    assert follow(other, tmp_path, name="x").pairs == {"c": {"d": 3}}
+
+
+def test_of_many_skills_the_most_used_are_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else is left out as if it had not been used; sessions count whatever they hold."""
+    monkeypatch.setattr("sbhooks_analytics.couse.MOST_SKILLS", 2)
+    store = stored([["a", "b", "x"], ["a", "b", "y"], ["a"], ["z"]])
+    book = follow(store, tmp_path, name="x")
+    assert (book.only, book.skills_in_all, len(book.visits)) == (("a", "b"), 5, 4)
+    assert (book.skills, book.pairs) == ({"a": 3, "b": 2}, {"a": {"b": 2}})
+    store.append(session(7, ["a", "y"]))
+    store.append(session(8, ["y", "z"]))
+    after, anew = follow(store, tmp_path, name="x"), gather(store, EVERYTHING)
+    assert after.only == anew.only == ("a", "y")
+    for field in ("visits", "skills", "users", "pairs", "gaps"):
+        assert _full(getattr(after, field)) == _full(getattr(anew, field))
+    (one, other) = baselines(store, EVERYTHING, after)
+    assert (one.skill_name, other.skill_name) == ("a", "y")
