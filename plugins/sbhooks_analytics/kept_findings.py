@@ -1,10 +1,10 @@
 """Findings of the last refresh, which hold for as long as the past does not change.
 
-A finding depends on all days that were looked at: on the profile of the weekday, which each new day
-moves, and on the budget, which all skills share. So days cannot be judged one by one. But new events
-mostly belong to today, which is not judged before it is over. Until then the findings of the last
-refresh are those that would be made anew, and they are not. Whatever else happens makes them anew: a
-new day, an event of an earlier day, something erased, another budget, another version.
+A finding depends on all days that were looked at: on the profile of the weekday, which each new
+day moves, and on the budget, which all skills share. So days cannot be judged one by one. But new
+events mostly belong to today, which is not judged before it is over. Until then the findings of the
+last refresh are those that would be made anew, and they are not. Whatever else happens makes them
+anew: a new day, an event of an earlier day, something erased, another budget, another version.
 """
 
 from __future__ import annotations
