@@ -125,9 +125,10 @@ def test_b10_the_old_method_works(store: MemoryEventStore) -> None:
     assert one.score < -10
 
 
-def test_the_old_method_has_no_answer_without_variance_or_with_few_hours(
+def test_b10_the_old_method_has_no_answer_without_variance_or_with_few_hours(
     store: MemoryEventStore,
 ) -> None:
+    """Among n hours no score exceeds the root of n - 1: with few hours nothing could ever alarm."""
     store.append(history_of([(MONDAY + timedelta(hours=h), 9, 1) for h in range(5)]))
     store.append(history_of([(MONDAY + timedelta(hours=h), 9, 0) for h in range(99)], skill="x"))
     assert zscore(store, EventQuery(), now=MONDAY + timedelta(hours=100)).outliers == []
