@@ -120,13 +120,13 @@ def draw_clusters(out: Output, found: Clusters) -> None:
     """Groups of skills."""
     if not found.clusters:
         out.line("No skills are used together often enough to form a group.")
+        return
     for one in found.clusters:
         out.line(Cell(one.name, STRONG), f"  {count(len(one.members), 'skill')}")
         members = ", ".join(
             f"{member.skill_name} {member.membership_score:.2f}" for member in one.members[:20]
         )
         out.line(Cell(members, FAINT))
-        return
     out.note(
         f"{found.alone:,} of {told(found.skills, found.skills_in_all)} in no group; the figure is "
         "the mean overlap of sessions with the other members."

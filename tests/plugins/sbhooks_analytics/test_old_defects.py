@@ -26,8 +26,7 @@ from sbhooks.store import Dimension, EventQuery, Rollup
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.activity import top
-from sbhooks_analytics.clusters import overlaps
-from sbhooks_analytics.couse import follow, gather
+from sbhooks_analytics.couse import follow
 from sbhooks_analytics.refresh import refresh, stamp
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
@@ -188,21 +187,6 @@ def test_b16_only_sessions_with_news_are_read_again(tmp_path: Path) -> None:
     assert follow(store, tmp_path, name="x").pairs["ship"] == {"test": 1}
     assert follow(store, tmp_path, name="x").pairs["lint"] == {"test": 40, "ship": 1}
     assert store.sessions == 41
-
-
-@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=9), max_size=9))
-def test_b05_overlaps_count_each_session_once_and_are_at_most_1(sessions: list[list[str]]) -> None:
-    """Similarities were counted over rows, and reached 10."""
-    store = MemoryEventStore()
-    for number, skills in enumerate(sessions):
-        store.append([Timeline(f"s{number}").invocation(skill) for skill in skills])
-    held = {name: {n for n, one in enumerate(sessions) if name in one} for name in "abc"}
-    names = [name for name in "abc" if held[name]]
-    found = overlaps(gather(store, EventQuery()), names)
-    for row, a in enumerate(names):
-        for column, b in enumerate(names):
-            share = len(held[a] & held[b]) / len(held[a] | held[b])
-            assert found[row, column] == pytest.approx(share) and share <= 1
 
 
 @pytest.mark.parametrize("method", ["counts", "zscore", "isolation_forest"])

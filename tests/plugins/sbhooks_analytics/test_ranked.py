@@ -131,7 +131,7 @@ _MOST_KB = 700_000
 
 
 def rarely_used(number: int) -> list[Event]:
-    """A session of 40 skills, each of which is used once or twice in all; and one that is common."""
+    """A session of 40 skills, each of which is used once or twice in all, and a common one."""
     line = Timeline(f"s{number:05d}", start=NOON - DAY * 80 + timedelta(minutes=45 * number))
     names = [f"skill number {(number * 40 + k) * 7919 % _MANY}" for k in range(40)]
     return [line.start(user=f"u{number % 50}"), *map(line.invocation, [*names, "common"])]
