@@ -167,15 +167,12 @@ def _found(reading: Reading, false_alarms: float | None, period: str) -> Finding
 
 def _others(reading: Reading, method: str, threshold: float) -> None:
     from sbhooks_analytics.draw_anomalies import draw_outliers
-    from sbhooks_analytics.second_opinions import Outliers, isolation_forest, zscore
+    from sbhooks_analytics.second_opinions import isolation_forest, zscore
 
     if method == "zscore":
-        every = zscore(reading.store, reading.query(), now=reading.now, threshold=threshold)
-        named = f"zscore, |z| ≥ {threshold:g} against the hours of 7 days"
+        found = zscore(reading.store, reading.query(), now=reading.now, threshold=threshold)
     else:
-        every = isolation_forest(reading.store, reading.query(), now=reading.now)
-        named = "isolation_forest, score ≥ 0.6"
-    found = Outliers(outliers=every[:200], method=named)
+        found = isolation_forest(reading.store, reading.query(), now=reading.now)
     reading.show(found, lambda out: draw_outliers(out, found, method == "zscore"))
 
 

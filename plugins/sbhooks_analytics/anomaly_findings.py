@@ -17,7 +17,7 @@ from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomalies import PER_MONTH, Detection, Episode, detect
 from sbhooks_analytics.daily import DAY, GRAINS, HOUR, Days, Grain, days_of
 from sbhooks_analytics.decisions import FindingTriage, Triage, identity, pick
-from sbhooks_analytics.series import LENGTH, Metric, Period, Tallies, tallies
+from sbhooks_analytics.series import LENGTH, Metric, Period, Tallies, begin_of, tallies
 from sbhooks_analytics.trends import most_used
 
 AnomalyType = Literal["drop", "spike", "pattern_shift"]
@@ -80,7 +80,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         findings: What lasts first, then the newest.
         days: Complete days (or hours) that were judged.
-        skills: Skills that were looked at.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
         false_alarms_per_month: At most that many are to be expected.
         reason: Why nothing could be judged; empty otherwise.
         method: How the alarms are made.
@@ -89,6 +90,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
     days: int
     skills: int
+    skills_in_all: int
     false_alarms_per_month: float
     reason: str = ""
     method: str = "count-aware tests with one Benjamini-Hochberg budget"
@@ -112,28 +114,62 @@ def anomalies(
         per_month: False alarms to expect at most in a month, over all skills and figures.
         grain: Whether days or hours are judged.
     """
+    found = unjudged(store, query, now=now, per_month=per_month, grain=grain)
+    return judged(store, found, query, now=now)
+
+
+def unjudged(
+    store: EventReader,
+    query: EventQuery,
+    *,
+    now: datetime,
+    per_month: float = PER_MONTH,
+    grain: Grain = DAY,
+) -> Findings:
+    """All findings that the time looked at and what it is compared with hold.
+
+    The same all day long (all hour long, of hours), as long as nothing of the past changes;
+    arguments as of :func:`anomalies`.
+    """
     since = now - grain.window if query.since is None else query.since
     length = LENGTH[grain.period]
     wide = msgspec.structs.replace(
         query, since=back(since, (grain.look_back + grain.shift) * length)
     )
-    found = tallies(store, wide, period=grain.period, now=now)
+    found = tallies(store, wide, period=grain.period, now=now, most=MOST_SKILLS)
     skills = list(query.skills) or most_used(found, MOST_SKILLS)
-    every = [one for one in findings_of(found, skills, per_month) if _is_in(one, since)]
-    judged = judgements(store)
-    every = [_judged(one, judged) for one in every]
-    every.sort(key=lambda one: (one.resolved_at is not None, -one.started_at.timestamp(), one.id))
-    days = sum(start >= since - length for start in found.starts)
+    first = begin_of(since, grain.period)
     return Findings(
-        findings=every, days=days, skills=len(skills), false_alarms_per_month=per_month,
+        findings=findings_of(found, skills, per_month), skills=len(skills),
+        days=sum(start >= first for start in found.starts),
+        skills_in_all=max(len(skills), found.of), false_alarms_per_month=per_month,
         reason=_reason(found, grain), period=grain.period,
     )  # fmt: skip
+
+
+def judged(store: EventReader, found: Findings, query: EventQuery, *, now: datetime) -> Findings:
+    """Those of the time looked at, with what people said about them, what lasts first.
+
+    Args:
+        store: The events, for the judgements among them.
+        found: Of :func:`unjudged`.
+        query: Says since when, as it was asked there.
+        now: When it is asked.
+    """
+    since = now - GRAINS[found.period].window if query.since is None else query.since
+    said = judgements(store)
+    every = [_judged(one, said) for one in found.findings if _is_in(one, since)]
+    every.sort(key=lambda one: (one.resolved_at is not None, -one.started_at.timestamp(), one.id))
+    return msgspec.structs.replace(found, findings=every)
 
 
 def findings_of(found: Tallies, skills: Sequence[str], per_month: float) -> list[Finding]:
     """All findings about the given skills, nobody's judgement considered."""
     made: list[Finding] = []
-    size = GRAINS.get(found.period, DAY).at_once
+    grain = GRAINS.get(found.period, DAY)
+    size = grain.at_once
+    if not grain.volumes:  # what has too few hours is never judged: it need not be looked at
+        skills = [skill for skill in skills if len(found.skills.get(skill, ())) > grain.least]
     for start in range(0, len(skills), size):
         days = days_of(found, skills[start : start + size])
         # Every chunk gets its part of the budget.

@@ -12,6 +12,8 @@ from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 from sbhooks_analytics import cutoff
 from sbhooks_analytics.cutoff import INTERRUPTED
 
+SLOW_SHARE = 0.05  #: Of the time of all tests; what takes less is not called slow.
+SLOW_S = 0.1  #: Of what is over sooner nobody notices the share.
 _BY: tuple[Dimension, ...] = ("project", "test", "params", "subtest", "detail")
 _BY_RUN: tuple[Dimension, ...] = ("project", "test", "params", "session", "detail", "subtest")
 _FIELD = {
@@ -116,6 +118,11 @@ class SlowTestRow(msgspec.Struct, frozen=True, kw_only=True):
     slower_to_s: float = 0.0
     slower_after_commit: str | None = None
     slower_with_commit: str | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether anybody waits for it: a twentieth of all time, and a tenth of a second."""
+        return self.share >= SLOW_SHARE and self.mean_s >= SLOW_S
 
 
 class SlowTests(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import msgspec
 from sbhooks.store import EventQuery, EventReader, Rollup
 from sbhooks_analytics.couse import Book
 from sbhooks_analytics.intervals import wilson
+from sbhooks_analytics.ranked import sums
 
 K_USERS = 10  #: Users behind a row that could be shared.
 _PRIOR = 10.0
@@ -33,7 +34,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
             ``None`` without durations.
         most_common_workflow_phase: ``None`` when no phase is known.
         effectiveness_percentile: 0 to 100: share of the other skills whose smoothed completion
-            rate is lower, equal ones counted half.
+            rate is lower, equal ones counted half; 50 where there is no other.
         shareable: Whether at least ten users stand behind it.
         user_invocations: How often the user who compares used it; ``None`` when nobody does, as
             are the next ones, and where that user never did.
@@ -61,11 +62,19 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``sbhooks baselines --json`` prints; the most used skill first."""
+    """What ``sbhooks baselines --json`` prints; the most used skill first.
 
-    baselines: list[Baseline]  #: At most as many as were asked for.
-    skills: int  #: Skills in all.
-    user: str | None = None  #: Pseudonym of the user who compares.
+    Attributes:
+        baselines: At most as many as were asked for.
+        skills: Skills that are compared with each other, the most used.
+        skills_in_all: How many there are.
+        user: Pseudonym of the user who compares.
+    """
+
+    baselines: list[Baseline]
+    skills: int
+    skills_in_all: int
+    user: str | None = None
 
 
 def baselines(store: EventReader, query: EventQuery, book: Book) -> list[Baseline]:
@@ -76,9 +85,8 @@ def baselines(store: EventReader, query: EventQuery, book: Book) -> list[Baselin
         query: Projects, skills and times to look at.
         book: Of the same part of the log; says who used what.
     """
-    chosen = msgspec.structs.replace(query, kinds=("invocation",))
     groups: dict[str, list[Rollup]] = {}
-    for rollup in store.rollup(chosen, by=["skill", "phase", "outcome"]):
+    for rollup in sums(store, query, book.only, ["skill", "phase", "outcome"]):
         groups.setdefault(str(rollup.key[0]), []).append(rollup)
     totals = {name: _together(rollups) for name, rollups in groups.items()}
     every = sum(n for n, *_ in totals.values())
@@ -103,8 +111,9 @@ def compared(
         found: Its answer.
         user: Pseudonym; sessions of this user are counted.
     """
-    own = msgspec.structs.replace(query, kinds=("invocation",), users=(user,))
-    rows = {str(row.key[0]): row for row in store.rollup(own, by=["skill"])}
+    own = msgspec.structs.replace(query, users=(user,))
+    names = [one.skill_name for one in found]
+    rows = {str(row.key[0]): row for row in sums(store, own, names, ["skill"])}
     return [_beside(one, rows.get(one.skill_name)) for one in found]
 
 

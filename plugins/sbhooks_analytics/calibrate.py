@@ -71,7 +71,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rates: One per detector.
-        skills: Skills in the history.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
         days: Complete days in it.
         tests: Tests with ten runs or more.
         copies: Shuffled copies, or simulated histories.
@@ -81,6 +82,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     rates: list[DetectorRate]
     skills: int
+    skills_in_all: int
     days: int
     tests: int
     copies: int
@@ -102,7 +104,7 @@ def calibrate(
     """
     since = now - _WINDOW if query.since is None else query.since
     chosen = msgspec.structs.replace(query, since=since)
-    found = tallies(store, chosen, period="day", now=now)
+    found = tallies(store, chosen, period="day", now=now, most=_MOST_SKILLS)
     rng = np.random.default_rng(_SEED)
     active, reason = len(found.active), ""
     real: Sequence[float | None] = [None] * len(_SKILLS)
@@ -131,7 +133,8 @@ def calibrate(
     ]  # fmt: skip
     series = durations_of_tests(store, chosen)
     return Calibration(
-        rates=[*rates, _of_tests(series, rng, copies)], skills=skills, days=active,
+        rates=[*rates, _of_tests(series, rng, copies)], skills=skills,
+        skills_in_all=max(found.of, skills), days=active,
         tests=len(series), copies=len(copied) or copies, reason=reason,
         simulated=bool(reason and copied),
     )  # fmt: skip

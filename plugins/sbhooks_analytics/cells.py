@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sbhooks.output import BAD, DOUBT, FAINT, GOOD, Cell
+from sbhooks.output import BAD, DOUBT, FAINT, GOOD, Cell, Output
 from sbhooks.wording import NOTHING, duration, percent
 from sbhooks_analytics.cutoff import INTERRUPTED
+from sbhooks_analytics.ranked import told
 from sbhooks_analytics.runs import KILLED, Run
 
 OUTCOMES = {
@@ -59,3 +60,9 @@ def span_of(times: Iterable[float | None]) -> str:
     """The shortest and the longest of durations; one where both read the same."""
     first, second = map(duration, ends_of(times))
     return second if first == second else f"{first} – {second}"
+
+
+def note_looked_at(out: Output, number: int, of: int, more: str = "") -> None:
+    """Say that only the most used skills were looked at, if that is so."""
+    if number < of:
+        out.note(f"Looked at: {told(number, of)}{more}.")

@@ -100,12 +100,16 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
         changes: The newest first.
         series: Series that were long enough to be looked at.
         short: Series with too few points: ten are needed.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
         method: How changes are found.
     """
 
     changes: list[Found]
     series: int
     short: int
+    skills: int = 0
+    skills_in_all: int = 0
     method: str = METHOD
 
 
@@ -128,11 +132,9 @@ def changes(store: EventReader, query: EventQuery, *, now: datetime) -> Changes:
     """
     since = now - WINDOW if query.since is None else query.since
     chosen = msgspec.structs.replace(query, since=since)
-    tracks: list[Track] = []
-    if not query.skills:
-        tracks += tracks_of_tests(store, chosen)
-    if not query.tests:
-        tracks += tracks_of_skills(store, chosen, now)
+    tracks = [] if query.skills else list(tracks_of_tests(store, chosen))
+    of_skills, skills = ([], 0) if query.tests else tracks_of_skills(store, chosen, now)
+    tracks += of_skills
     long = [track for track in tracks if len(track.values) >= LEAST_POINTS]
     said = changes_judged(store)
     placed = [one for one in _within_budget(long) if _matters(one.track, one.change)]
@@ -142,7 +144,11 @@ def changes(store: EventReader, query: EventQuery, *, now: datetime) -> Changes:
         for one, gap in zip(placed, between, strict=True)
     ]
     found.sort(key=lambda one: (one.at, one.p_value), reverse=True)
-    return Changes(changes=found, series=len(long), short=len(tracks) - len(long))
+    looked_at = len({track.subject for track in of_skills})
+    return Changes(
+        changes=found, series=len(long), short=len(tracks) - len(long), skills=looked_at,
+        skills_in_all=max(skills, looked_at),
+    )  # fmt: skip
 
 
 def _within_budget(tracks: Sequence[Track]) -> Iterator[Placed]:

@@ -25,7 +25,6 @@ from sbhooks_analytics.daily import Floats
 from sbhooks_analytics.embedding import Vectors
 
 LEAST_OVERLAP = 0.2
-MOST_SKILLS = 1_500
 MEANING_WEIGHT = 0.3  #: What the same meaning adds to an overlap of 0.
 _LEAST_SESSIONS = 3
 
@@ -59,11 +58,15 @@ class Clusters(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         clusters: The largest first.
         alone: Skills in no cluster.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
         sessions: Sessions in all.
     """
 
     clusters: list[Cluster]
     alone: int
+    skills: int
+    skills_in_all: int
     sessions: int
 
 
@@ -80,13 +83,16 @@ def clusters(
         vectors: Skill → its embedding, where there is one.
     """
     used = {name: n for name, n in book.skills.items() if n >= _LEAST_SESSIONS}
-    names = sorted(used, key=lambda name: (-used[name], name))[:MOST_SKILLS]
+    names = sorted(used, key=lambda name: (-used[name], name))
     overlap = nearer(overlaps(book, names), names, vectors or {})
     made = [_cluster(names, overlap, members, book) for members in _groups(overlap)]
     made.sort(key=lambda one: (-len(one.members), one.name))
     named = _renamed(made, before or {})
     grouped = sum(len(one.members) for one in named)
-    return Clusters(clusters=named, alone=len(book.skills) - grouped, sessions=len(book.visits))
+    return Clusters(
+        clusters=named, alone=len(book.skills) - grouped, skills=len(book.skills),
+        skills_in_all=book.skills_in_all, sessions=len(book.visits),
+    )  # fmt: skip
 
 
 def overlaps(book: Book, names: list[str]) -> Floats:

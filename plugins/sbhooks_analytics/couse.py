@@ -1,5 +1,8 @@
 """Which skills are used in the same sessions: the book that baselines and dependencies read.
 
+It is about the 1,000 most used skills: so many have half a million pairs, which is what a machine
+can keep in mind. What is not among them is left out as if it had not been used.
+
 The book holds, per session, when each skill was first used there, and sums over all sessions.
 It is a cache of the log in one file. After new events only the sessions that they belong to are
 read again; what cannot be followed (erased people, another store) makes it anew. A first
@@ -9,7 +12,7 @@ filling goes by days and is saved in between: one that was stopped goes on where
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -18,13 +21,18 @@ import msgspec
 
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
 from sbhooks_analytics.cutoff import chunks
+from sbhooks_analytics.news import news, origin
+from sbhooks_analytics.ranked import ranked, sums
 
 FILE = "analytics-couse.json"  #: In the home of sbhooks.
-VERSION = 1
+VERSION = 2
+MOST_SKILLS = 1_000  #: The most used are followed.
 MOST_IN_SESSION = 50  #: Skills of a session whose pairs are counted; more are no association.
-_DAYS_AT_ONCE = 30
-_SAVE_EACH = 6  # parts of a first filling
-_PAGE = 20_000
+_EVENTS_AT_ONCE = 200_000  # about so many at a time by a first filling
+_DAYS_AT_ONCE = timedelta(days=30)
+_MOST_PARTS = 1_000
+_SAVE_EACH = 6  # parts
+_TRIES = 3  # of a filling while events are erased
 
 K = TypeVar("K")
 Progress = Callable[[int, int], None]
@@ -47,8 +55,10 @@ class Book(msgspec.Struct):
     Attributes:
         version: Of the file.
         store: Which store it was made from.
+        origin: The first event of that store.
         position: Everything up to there is in.
-        invocations: How many are in, to notice what was erased.
+        only: The skills that are followed; nothing while all of them are.
+        skills_in_all: How many skills there are.
         filled: Until when a first filling has come; ``None`` when it is complete.
         visits: Session → its :class:`Visit`, as it stands in the file: of the many sessions that
             are known, only those that go on are looked at.
@@ -61,8 +71,10 @@ class Book(msgspec.Struct):
 
     version: int = VERSION
     store: str = ""
+    origin: str = ""
     position: int = 0
-    invocations: int = 0
+    only: tuple[str, ...] = ()
+    skills_in_all: int = 0
     filled: datetime | None = None
     visits: dict[str, msgspec.Raw] = {}
     skills: dict[str, int] = {}
@@ -105,8 +117,9 @@ class Book(msgspec.Struct):
 
 def gather(store: EventReader, query: EventQuery) -> Book:
     """Make a book of the part of the log that a query means."""
-    book = Book()
-    _take_in(book, _read(store, query))
+    picked = ranked(store, query, MOST_SKILLS)
+    book = Book(only=picked.skills, skills_in_all=picked.of)
+    _take_in(book, _read(store, query, book.only))
     return book
 
 
@@ -120,17 +133,13 @@ def follow(store: EventReader, home: Path, *, name: str, progress: Progress | No
         progress: Told (parts done, parts in all) by a first filling.
     """
     path = home / FILE
-    book = _load(path, name)
+    picked = ranked(store, EventQuery(), MOST_SKILLS)
+    fresh = Book(store=name, origin=origin(store), only=picked.skills)
+    book = _load(path, fresh)
     before = (book.position, book.filled)
-    if book.position and book.filled is None:
-        _read_on(store, book)
-    total = _total(store)
-    if book.position == 0 or book.filled is not None or book.invocations != total:
-        if book.filled is None:
-            book = Book(store=name, position=store.high_water(), invocations=total)
-        _fill(store, book, path, progress)
-        _read_on(store, book)
-        book.invocations = _total(store)
+    if book.position == 0 or book.filled is not None or not _read_on(store, book):
+        book = _filled(store, book if book.filled else fresh, path, progress)
+    book.skills_in_all = picked.of
     if (book.position, book.filled) != before:
         save(book, path)
     return book
@@ -154,62 +163,80 @@ def replace_file(path: Path, content: bytes) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _load(path: Path, name: str) -> Book:
+def _load(path: Path, fresh: Book) -> Book:
+    """What is kept, if it is about the same skills of the same store."""
     try:
         book = msgspec.json.decode(path.read_bytes(), type=Book)
     except (OSError, msgspec.MsgspecError, ValueError):
-        return Book(store=name)
-    return book if (book.version, book.store) == (VERSION, name) else Book(store=name)
+        return fresh
+    kept = (book.version, book.store, book.origin, book.only)
+    return book if kept == (VERSION, fresh.store, fresh.origin, fresh.only) else fresh
 
 
-def _total(store: EventReader) -> int:
-    found = store.rollup(EventQuery(kinds=("invocation",)))
-    return found[0].n if found else 0
+def _filled(store: EventReader, book: Book, path: Path, progress: Progress | None) -> Book:
+    """A book that holds the whole log; goes on with what is there."""
+    empty = Book(store=book.store, origin=book.origin, only=book.only)
+    for _ in range(_TRIES):
+        if book.filled is None:
+            book = msgspec.structs.replace(empty, position=store.high_water())
+        _fill(store, book, path, progress)
+        if _read_on(store, book):
+            break
+    return book
 
 
 def _fill(store: EventReader, book: Book, path: Path, progress: Progress | None) -> None:
-    """Take in the whole log, a month at a time; saved in between."""
-    spans = store.rollup(EventQuery(kinds=("invocation",)))
-    if not spans:
+    """Take in the whole log, part by part; saved in between."""
+    ends = [_end(store, newest_first=False), _end(store, newest_first=True)]
+    if ends[0] is None or ends[1] is None:
         book.filled = None
         return
-    start, end = book.filled or spans[0].first_at, spans[0].last_at
-    parts = (end - start) // timedelta(days=_DAYS_AT_ONCE) + 1
-    for part in range(parts if parts <= 1_000 else 1):
+    start, end = book.filled or ends[0], ends[1]
+    parts = max((end - start) // _DAYS_AT_ONCE, store.high_water() // _EVENTS_AT_ONCE) + 1
+    parts = min(parts, _MOST_PARTS)
+    length = (end - start) / parts
+    for part in range(parts):
         if progress:
             progress(part, parts)
-        until = start + timedelta(days=_DAYS_AT_ONCE)
-        last = part == parts - 1 or parts > 1_000
+        last = part == parts - 1
+        until = start + length
         inside = EventQuery(since=start, until=None if last else until)
-        _take_in(book, _read(store, inside))
+        _take_in(book, _read(store, inside, book.only))
         start = book.filled = end if last else until
         if not last and part % _SAVE_EACH == _SAVE_EACH - 1:
             save(book, path)
     book.filled = None
 
 
-def _read_on(store: EventReader, book: Book) -> None:
-    """Read the sessions of everything that was stored since again."""
-    touched: set[str] = set()
-    while True:
-        page = store.tail(book.position, limit=_PAGE)
-        touched.update(event.session for event in page.events)
-        book.position = page.position
-        if not page.events:
-            break
-    for some in chunks(sorted(touched)):
-        rows = _read(store, EventQuery(sessions=some))
+def _end(store: EventReader, *, newest_first: bool) -> datetime | None:
+    """When the first or the last invocation ended."""
+    query = EventQuery(kinds=("invocation",), newest_first=newest_first, limit=1)
+    return next((event.at for event in store.events(query)), None)
+
+
+def _read_on(store: EventReader, book: Book) -> bool:
+    """Read the sessions of everything that was stored since again; false when that is not all."""
+    found = news(store, book.position)
+    if not found.unbroken:
+        return False
+    for some in chunks(sorted(found.sessions)):
+        rows = _read(store, EventQuery(sessions=some), book.only)
         for session, visit in _visits(rows).items():
             old = book.visit(session)
             if old is None or old.first.keys() <= visit.first.keys():
                 book.put(session, visit)
-    if touched:
-        book.invocations = _total(store)
+    book.position = found.position
+    return True
 
 
-def _read(store: EventReader, query: EventQuery) -> list[Rollup]:
+def _read(store: EventReader, query: EventQuery, only: Sequence[str]) -> list[Rollup]:
+    """Sums by session, user and skill; without a skill for sessions that need not hold any."""
+    rows = sums(store, query, only, ["session", "user", "skill"])
+    if not only:
+        return rows
     chosen = msgspec.structs.replace(query, kinds=("invocation",))
-    return store.rollup(chosen, by=["session", "user", "skill"])
+    bare = store.rollup(chosen, ["session", "user"])
+    return [*(msgspec.structs.replace(row, key=(*row.key, None)) for row in bare), *rows]
 
 
 def _take_in(book: Book, rows: Iterable[Rollup]) -> None:
@@ -227,7 +254,8 @@ def _visits(rows: Iterable[Rollup]) -> dict[str, Visit]:
     for row in rows:
         session, user, skill = row.key
         visit = found.setdefault(str(session), Visit(user, {}))
-        visit.first[str(skill)] = row.first_at.timestamp()
+        if skill is not None:
+            visit.first[skill] = row.first_at.timestamp()
     return found
 
 

@@ -42,11 +42,14 @@ def baselines(reading: Reading, user: str | None, limit: int) -> None:
     from sbhooks_analytics.baselines import baselines as look
     from sbhooks_analytics.draw_couse import draw_baselines
 
-    every = look(reading.store, reading.query(), book_of(reading))
+    book = book_of(reading)
+    every = look(reading.store, reading.query(), book)
     shown, who = every[:limit], _pseudonym(reading, user)
     if who is not None:
         shown = compared(reading.store, reading.query(), shown, who)
-    found = Baselines(baselines=shown, skills=len(every), user=who)
+    found = Baselines(
+        baselines=shown, skills=len(every), skills_in_all=book.skills_in_all, user=who
+    )
     reading.show(found, lambda out: draw_baselines(out, found), empty=not every)
 
 
@@ -88,8 +91,9 @@ def deps(reading: Reading, skill: str | None, everything: bool, limit: int) -> N
     some = [one for one in every if everything or one.p_value <= 0.05]
     reason = "" if every else "not enough data: no session holds two of the skills"
     found = Dependencies(
-        dependencies=some[:limit], sessions=len(book.visits), pairs=len(every), reason=reason
-    )
+        dependencies=some[:limit], sessions=len(book.visits), pairs=len(every),
+        skills=len(book.skills), skills_in_all=book.skills_in_all, reason=reason,
+    )  # fmt: skip
     reading.show(found, lambda out: draw_dependencies(out, found))
 
 

@@ -62,12 +62,16 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
         dependencies: The surest first, at most as many as were asked for.
         sessions: Sessions in all.
         pairs: Pairs that were compared.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
         reason: Why there is nothing to say; empty otherwise.
     """
 
     dependencies: list[Dependency]
     sessions: int
     pairs: int
+    skills: int
+    skills_in_all: int
     reason: str = ""
 
 

@@ -8,8 +8,10 @@ from datetime import datetime
 from sbhooks.output import BAD, DOUBT, FAINT, GOOD, Cell, Column, Output, Row
 from sbhooks.wording import count
 from sbhooks_analytics.anomaly_findings import Finding, Findings
+from sbhooks_analytics.cells import note_looked_at
 from sbhooks_analytics.draw_trends import NAMES, figure, p_is, plotted
 from sbhooks_analytics.explain import Explanation, Judged
+from sbhooks_analytics.ranked import told
 from sbhooks_analytics.second_opinions import Outliers
 from sbhooks_analytics.series import LENGTH
 
@@ -48,10 +50,12 @@ def draw_findings(out: Output, found: Findings, shown: Sequence[Finding], hidden
         out.line(found.reason or "Nothing unusual.")
     if hidden:
         out.note(f"{count(hidden, 'more finding')} rejected or fixed: --all shows them.")
-    out.note(
-        f"{count(found.skills, 'skill')} judged on {count(found.days, f'complete {found.period}')} "
-        f"(UTC); at most {found.false_alarms_per_month:g} false alarms a month are to be expected."
-    )
+    if found.skills:
+        looked_at = told(found.skills, found.skills_in_all)
+        out.note(
+            f"{looked_at} judged on {count(found.days, f'complete {found.period}')} (UTC); at most "
+            f"{found.false_alarms_per_month:g} false alarms a month are to be expected."
+        )
 
 
 def draw_explanation(out: Output, story: Explanation) -> None:
@@ -108,7 +112,10 @@ def draw_outliers(out: Output, found: Outliers, hourly: bool) -> None:
         out.table(columns, rows)
     else:
         out.line("Nothing unusual by this method, or not enough data for it.")
+    if found.more:
+        out.note(f"{count(found.more, 'more')}, less unusual, not shown.")
     out.note(f"Method: {found.method}; {found.warning}.")
+    note_looked_at(out, found.skills, found.skills_in_all)
 
 
 def _when(one: Finding, at: datetime) -> str:

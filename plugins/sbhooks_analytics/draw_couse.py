@@ -5,10 +5,11 @@ from __future__ import annotations
 from sbhooks.output import BAD, FAINT, GOOD, STRONG, Cell, Column, Output, Row
 from sbhooks.wording import NOTHING, count, duration, percent
 from sbhooks_analytics.baselines import Baseline, Baselines
-from sbhooks_analytics.cells import range_of
+from sbhooks_analytics.cells import note_looked_at, range_of
 from sbhooks_analytics.clusters import Clusters
 from sbhooks_analytics.dependencies import Dependencies
 from sbhooks_analytics.draw_trends import p_text
+from sbhooks_analytics.ranked import told
 from sbhooks_analytics.search import Hits
 
 
@@ -31,15 +32,18 @@ def draw_baselines(out: Output, found: Baselines) -> None:
             percent(one.global_completion_rate),
             range_of(one.rate_low, one.rate_high),
             duration(one.global_avg_duration_seconds),
-            f"{one.effectiveness_percentile:.0f} %",
+            f"{one.effectiveness_percentile:.0f} %" if found.skills > 1 else NOTHING,
             one.most_common_workflow_phase or NOTHING,
         ]
         for one in found.baselines
     ]
     out.table(columns, rows)
+    looked_at = told(found.skills, found.skills_in_all)
     out.note(
-        f"{count(found.skills, 'skill')}. Better than: share of the other skills, after smoothing, "
-        "so that 2 of 2 does not beat 990 of 1,000."
+        f"{looked_at}. Better than: share of the other skills, after smoothing, so that 2 of 2 "
+        "does not beat 990 of 1,000."
+        if found.skills > 1
+        else f"{looked_at}: there is no other to compare it with."
     )
 
 
@@ -68,8 +72,8 @@ def _draw_compared(out: Output, found: Baselines) -> None:
         return
     out.table(columns, rows)
     out.note(
-        f"{found.user} beside all {count(found.skills, 'skill')}. A difference is coloured where "
-        "the rate of all lies outside the interval."
+        f"{found.user} beside all users of {told(found.skills, found.skills_in_all)}. A difference "
+        "is coloured where the rate of all lies outside the interval."
     )
 
 
@@ -106,8 +110,9 @@ def draw_dependencies(out: Output, found: Dependencies) -> None:
     ]
     out.table(columns, rows)
     out.note(
-        f"{count(found.pairs, 'pair')} in {count(found.sessions, 'session')}; lift over 1: "
-        "together more often than by chance. Association, not cause."
+        f"{count(found.pairs, 'pair')} of {told(found.skills, found.skills_in_all)} in "
+        f"{count(found.sessions, 'session')}; lift over 1: together more often than by chance. "
+        "Association, not cause."
     )
 
 
@@ -115,6 +120,7 @@ def draw_clusters(out: Output, found: Clusters) -> None:
     """Groups of skills."""
     if not found.clusters:
         out.line("No skills are used together often enough to form a group.")
+        return
     for one in found.clusters:
         out.line(Cell(one.name, STRONG), f"  {count(len(one.members), 'skill')}")
         members = ", ".join(
@@ -122,15 +128,15 @@ def draw_clusters(out: Output, found: Clusters) -> None:
         )
         out.line(Cell(members, FAINT))
     out.note(
-        f"{count(found.alone, 'skill')} in no group; the figure is the mean overlap of sessions "
-        "with the other members."
+        f"{found.alone:,} of {told(found.skills, found.skills_in_all)} in no group; the figure is "
+        "the mean overlap of sessions with the other members."
     )
 
 
 def draw_hits(out: Output, found: Hits) -> None:
     """Skills that fit."""
     if not found.hits:
-        out.line(f"Nothing fits among {count(found.skills, 'skill')}.")
+        out.line(f"Nothing fits among {told(found.skills, found.skills_in_all)}.")
         return
     columns = [
         Column("skill", least=12), Column("score", right=True), Column("words", right=True),
@@ -145,3 +151,4 @@ def draw_hits(out: Output, found: Hits) -> None:
         for one in found.hits
     ]  # fmt: skip
     out.table(columns, rows)
+    note_looked_at(out, found.skills, found.skills_in_all)

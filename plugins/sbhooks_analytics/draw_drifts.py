@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sbhooks.output import BAD, GOOD, Cell, Column, Output, Row
 from sbhooks.wording import count
+from sbhooks_analytics.cells import note_looked_at
 from sbhooks_analytics.draw_trends import NAMES, figure
 from sbhooks_analytics.drifts import Drifts
 
@@ -31,8 +32,10 @@ def draw_drifts(out: Output, found: Drifts) -> None:
         out.table(columns, rows)
     else:
         out.line(found.reason or "Nothing has drifted.")
-    out.note(
-        f"{count(found.series, 'series', 'series')} of rates and durations, day by day; each has "
-        f"one false alarm in {found.run_length_days:,.0f} days, all together "
-        f"{found.false_alarms_per_month:g} a month."
-    )
+    if found.series:
+        out.note(
+            f"{count(found.series, 'series', 'series')} of rates and durations, day by day; each "
+            f"has one false alarm in {found.run_length_days:,.0f} days, all together "
+            f"{found.false_alarms_per_month:g} a month."
+        )
+    note_looked_at(out, found.skills, found.skills_in_all)

@@ -43,7 +43,15 @@ def draw_health(out: Output, found: TestStates) -> None:
     ]
     table_by_project(out, columns, rows, [one.project for one in found.tests])
     told = ", ".join(f"{found.counts[state]:,} {state}" for state in STATES if found.counts[state])
-    out.note(f"{told}. Fails by itself: 95 % interval of the probability.")
+    out.note(f"{told}.")
+    if any(one.passes_needed for one in found.tests):
+        out.note(
+            "Fails by itself: 95 % interval of the probability, for which a test counts as "
+            "reliable until its attempts say otherwise; the plain share is in 'sbhooks tests "
+            "flaky'."
+        )
+    else:
+        out.note("Fails by itself: 95 % interval of the probability.")
 
 
 def draw_broken(out: Output, found: BrokenTests, now: datetime) -> None:
@@ -105,6 +113,9 @@ def draw_cost(out: Output, found: TestCosts) -> None:
         for one in found.tests
     ]
     out.table(columns, rows)
+    if not found.reruns:
+        out.note(f"Nothing of {duration(found.total_s)} was lost by reruns.")
+        return
     out.note(
         f"{duration(found.lost_s)} of {duration(found.total_s)} lost in "
         f"{count(found.reruns, 'attempt')} that failed before the test passed in the same run."

@@ -21,9 +21,18 @@ def draw_insights(out: Output, found: Insights) -> None:
     if not found.insights:
         out.line("Nothing was found that is worth telling.")
         return
-    out.fields([(_importance(one), one.summary) for one in found.insights])
+    projects = {one.project for one in found.insights if one.project is not None}
+    several = len(projects) > 1
+    out.fields([(_importance(one), _sentence(one, several)) for one in found.insights])
+    if len(projects) == 1:
+        out.note(f"Project: {projects.pop()}.")
     if found.more:
         out.note(f"{count(found.more, 'more insight')} not shown: --limit.")
+
+
+def _sentence(one: Insight, several: bool) -> str:
+    """The summary, with the project where it is not clear which one is meant."""
+    return f"{one.project}: {one.summary}" if several and one.project else one.summary
 
 
 def _importance(one: Insight) -> Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sbhooks.output import BAD, DOUBT, FAINT, GOOD, Cell, Column, Output, Row
 from sbhooks.wording import NOTHING, count, duration, percent, sparkline
+from sbhooks_analytics.cells import note_looked_at
 from sbhooks_analytics.plot import plot
 from sbhooks_analytics.series import Metric, Series
 from sbhooks_analytics.trends import SkillTrend, Trends
@@ -44,8 +45,9 @@ def draw_trends(out: Output, found: Trends) -> None:
     out.table(columns, rows)
     out.note(
         f"Trend of the {NAMES[found.metric]} by {found.period}, complete ones only; p: chance of "
-        "such a slope without a trend."
+        f"such a slope without a trend."
     )
+    note_looked_at(out, len(found.trends), found.skills_in_all, " (--limit)")
 
 
 def _draw_one(out: Output, one: SkillTrend, found: Trends) -> None:

@@ -62,6 +62,8 @@ class Drifts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         drifts: The newest first.
         series: Series that were long enough: 28 days with data.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
         run_length_days: Days between two false alarms of one series, on average.
         false_alarms_per_month: To expect at most, over all series.
         reason: Why there is nothing to say; empty otherwise.
@@ -70,6 +72,8 @@ class Drifts(msgspec.Struct, frozen=True, kw_only=True):
 
     drifts: list[Drift]
     series: int
+    skills: int
+    skills_in_all: int
     run_length_days: float
     false_alarms_per_month: float
     reason: str = ""
@@ -100,7 +104,7 @@ def drifts(
     """
     since = now - WINDOW if query.since is None else query.since
     wide = msgspec.structs.replace(query, since=back(since, _BEFORE))
-    found = tallies(store, wide, period="day", now=now)
+    found = tallies(store, wide, period="day", now=now, most=MOST_SKILLS)
     days = days_of(found, list(query.skills) or most_used(found, MOST_SKILLS))
     series = list(levels_of(days))
     length = run_length(len(series), per_month)
@@ -110,7 +114,8 @@ def drifts(
     made.sort(key=lambda one: (one.detected_at, one.score), reverse=True)
     reason = "" if series else f"not enough data: no skill was used on {_LEAST_DAYS} complete days"
     return Drifts(
-        drifts=made, series=len(series), run_length_days=length,
+        drifts=made, series=len(series), skills=len(days.skills),
+        skills_in_all=max(found.of, len(days.skills)), run_length_days=length,
         false_alarms_per_month=per_month, reason=reason,
     )  # fmt: skip
 

@@ -12,9 +12,13 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 DIMENSIONS = 384
 Vectors = npt.NDArray[np.float32]
@@ -22,21 +26,12 @@ Vectors = npt.NDArray[np.float32]
 
 def embed(texts: Sequence[str]) -> Vectors:
     """Vectors of length 1 (0 for texts without any word), shape ``(n, 384)``, float32."""
-    from scipy.sparse import hstack
     from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
     found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     if not texts:
         return found
-    words = HashingVectorizer(n_features=2**18, alternate_sign=False, norm=None)
-    letters = HashingVectorizer(
-        n_features=2**18, alternate_sign=False, norm=None, analyzer="char_wb", ngram_range=(3, 5)
-    )
-    counts = hstack([
-        TfidfTransformer(sublinear_tf=True).fit_transform(one.transform(list(texts)))
-        for one in (words, letters)
-    ]).tocsr()  # fmt: skip
+    counts = _counts(texts)
     rank = min(DIMENSIONS, len(texts) - 1)
     if rank >= 2 and counts.nnz:
         seen = np.unique(counts.indices)  # most places of the hash are empty
@@ -46,6 +41,42 @@ def embed(texts: Sequence[str]) -> Vectors:
         found[:, 0] = 1.0
     length = np.linalg.norm(found, axis=1, keepdims=True)
     return np.where(length > 1e-9, found / np.maximum(length, 1e-9), 0).astype(np.float32)
+
+
+def nearest(texts: Sequence[str], wanted: str, most: int) -> list[int]:
+    """Places of the texts that share most words and letter groups with what is wanted.
+
+    Reducing thousands of texts to the directions in which they vary takes many seconds; to choose
+    what is worth it takes a part of one.
+
+    Args:
+        texts: To choose from.
+        wanted: What they are compared with.
+        most: At most that many; all of fewer.
+
+    Returns:
+        In the order of the texts.
+    """
+    if len(texts) <= most:
+        return list(range(len(texts)))
+    counts = _counts([*texts, wanted])
+    shared = (counts[:-1] @ counts[-1].T).toarray().ravel()
+    return sorted(np.argsort(-shared, kind="stable")[:most].tolist())
+
+
+def _counts(texts: Sequence[str]) -> csr_matrix:
+    """Weights of the words and letter groups of each text, a row of length 1 of either."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+    words = HashingVectorizer(n_features=2**18, alternate_sign=False, norm=None)
+    letters = HashingVectorizer(
+        n_features=2**18, alternate_sign=False, norm=None, analyzer="char_wb", ngram_range=(3, 5)
+    )
+    return hstack([
+        TfidfTransformer(sublinear_tf=True).fit_transform(one.transform(list(texts)))
+        for one in (words, letters)
+    ]).tocsr()  # fmt: skip
 
 
 def cosine(vectors: Vectors, one: Vectors) -> npt.NDArray[np.float64]:

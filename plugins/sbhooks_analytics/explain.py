@@ -106,4 +106,5 @@ def _forest(store: EventReader, query: EventQuery, finding: Finding, now: dateti
     if finding.period == "hour" or sum(value is not None for value in series.values) < 30:
         return None
     end = finding.resolved_at or now
-    return sum(finding.started_at <= one.at < end for one in isolation_forest(store, back, now=now))
+    days = isolation_forest(store, back, now=now).outliers
+    return sum(finding.started_at <= one.at < end for one in days)

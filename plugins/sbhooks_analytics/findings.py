@@ -21,7 +21,6 @@ from sbhooks_analytics.broken import Broken, broken
 from sbhooks_analytics.flaky import METHOD, FlakyTestRow, flaky
 from sbhooks_analytics.numbers import have_numbers
 
-_LEAST_SHARE = 0.05  # of all test time: below that nobody waits for a test
 _LEAST_RUNS = 3
 _OF_SKILLS: tuple[type[Insight], ...] = (Trend, Anomaly, ChangePoint)
 
@@ -42,13 +41,13 @@ def _of_tests(query: InsightQuery, store: EventReader) -> Iterator[Insight]:
     )
     if query.wants(SlowTest):
         for row in slow(store, events, limit=query.limit).tests:
-            if row.share >= _LEAST_SHARE and row.n >= _LEAST_RUNS:
+            if row.is_slow and row.n >= _LEAST_RUNS:
                 yield _slow(row)
     if query.wants(FlakyTest):
         for shaky in flaky(store, events, now=query.now, limit=query.limit).tests:
             yield _flaky(shaky)
     if query.wants(BrokenTest):
-        for one in broken(store, events)[: query.limit]:
+        for one in broken(store, events, now=query.now)[: query.limit]:
             yield _broken(one)
 
 

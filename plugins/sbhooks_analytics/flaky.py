@@ -16,7 +16,7 @@ attempts that were cut off, by Ctrl-C or by a kill: the test that was running is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -168,12 +168,18 @@ def by_code(
         sessions = {str(rollup.key[3]) for rollups in some.values() for rollup in rollups}
         runs = runs_of(store, sessions, now=now)
         for key, rollups in some.items():
-            groups = _grouped(rollups, runs)
+            groups = grouped(rollups, runs)
             if groups:
                 yield key, groups
 
 
-def _grouped(rollups: Iterable[Rollup], runs: dict[str, Run]) -> list[Attempts]:
+def grouped(rollups: Iterable[Rollup], runs: Mapping[str, Run]) -> list[Attempts]:
+    """Attempts at one test, one group per state of the code.
+
+    Args:
+        rollups: Per session and detail, with these two at places 3 and 4 of the key.
+        runs: Session → run, which says what code it saw.
+    """
     groups: dict[Code, Attempts] = {}
     for rollup in rollups:
         good = _is_pass(rollup.key[4])

@@ -2,12 +2,14 @@
 
 In this order; the first that fits is the state:
 
-1. **broken**: it failed in each of its last two runs or more.
+1. **broken**: it failed in each of its last two runs or more, on code on which it never passed.
+   A flaky test is broken after more of them (:mod:`sbhooks_analytics.broken`).
 2. **flaky**: it passed and failed on the same code, and has not passed often enough since to be
    called fixed.
 3. **unknown**: fewer than five attempts passed or failed. Three runs say nothing.
 4. **new**: first seen in the last 7 days.
-5. **slow**: it takes 5 % of the time of all tests or more, and five times its fair share.
+5. **slow**: it takes 5 % of the time of all tests or more, five times its fair share, and a tenth
+   of a second.
 6. **healthy**: everything else.
 """
 
@@ -21,7 +23,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from sbhooks.store import EventQuery, EventReader, Rollup
-from sbhooks_analytics.attempts import Case, by_run, slow, summaries
+from sbhooks_analytics.attempts import SLOW_SHARE, Case, by_run, slow, summaries
 from sbhooks_analytics.branches import branches_of, default_branches
 from sbhooks_analytics.broken import broken
 from sbhooks_analytics.flaky import by_code, mixed_tests, verdict
@@ -32,7 +34,6 @@ State = Literal["broken", "flaky", "unknown", "new", "slow", "healthy"]
 STATES: tuple[State, ...] = ("broken", "flaky", "slow", "new", "unknown", "healthy")
 _ENOUGH = 5
 _NEW = timedelta(days=7)
-_SLOW_SHARE = 0.05
 _TIMES_FAIR = 5  # of the share that a test has when all take equally long
 _BAD = frozenset({"failed", "error"})
 
@@ -128,12 +129,12 @@ def health(store: EventReader, query: EventQuery, *, now: datetime) -> list[Test
         now: What "new" refers to.
     """
     known = summaries(store, query)
-    red = {Case(one.project, one.test, one.params) for one in broken(store, query)}
+    red = {Case(one.project, one.test, one.params) for one in broken(store, query, now=now)}
     shaky = flakiness(store, query, now=now)
     heavy = {
         Case(row.project, row.test, row.params)
-        for row in slow(store, query, limit=int(1 / _SLOW_SHARE)).tests
-        if row.share >= max(_SLOW_SHARE, _TIMES_FAIR / max(len(known), 1))
+        for row in slow(store, query, limit=int(1 / SLOW_SHARE)).tests
+        if row.is_slow and row.share >= _TIMES_FAIR / max(len(known), 1)
     }
     born = _born(store, query)
     can_reckon = have_numbers()  # looks for packages on the disk: once, not per test

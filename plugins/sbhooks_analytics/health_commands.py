@@ -17,9 +17,9 @@ from sbhooks.cli_options import Reading, limit_option, reading
 def tests_health(reading: Reading, state: str | None, limit: int) -> None:
     """Show the state of each test: broken, flaky, slow, new, unknown or healthy.
 
-    Broken: failed in each of its last two runs or more. Flaky: passed and failed on the same
-    code, and has not passed often enough since. Unknown: fewer than five attempts passed or
-    failed.
+    Broken: failed in each of its last two runs or more, on code on which it never passed. Flaky:
+    passed and failed on the same code, and has not passed often enough since. Unknown: fewer than
+    five attempts passed or failed.
     """
     from sbhooks_analytics.draw_health import draw_health
     from sbhooks_analytics.health import TestStates, counted, health
@@ -34,11 +34,16 @@ def tests_health(reading: Reading, state: str | None, limit: int) -> None:
 @reading
 @limit_option(20, "tests")
 def tests_broken(reading: Reading, limit: int) -> None:
-    """Show the tests that failed in each of their last two runs or more."""
+    """Show the tests that failed in each of their last two runs or more.
+
+    Failures on code on which a test also passed do not count, and of a flaky test it takes more
+    runs: so many that it would fail in all of them by chance in less than one of twenty cases.
+    """
     from sbhooks_analytics.broken import BrokenTests, broken
     from sbhooks_analytics.draw_health import draw_broken
 
-    found = BrokenTests(tests=broken(reading.store, reading.query())[:limit])
+    every = broken(reading.store, reading.query(), now=reading.now)
+    found = BrokenTests(tests=every[:limit])
     reading.show(found, lambda out: draw_broken(out, found, reading.now))
 
 

@@ -16,12 +16,13 @@ import numpy as np
 
 from sbhooks.store import EventQuery, EventReader, KeepsResults, SqlValue
 from sbhooks_analytics.anomalies import PER_MONTH
-from sbhooks_analytics.anomaly_findings import Finding, anomalies
+from sbhooks_analytics.anomaly_findings import Finding
 from sbhooks_analytics.baselines import Baseline, baselines
 from sbhooks_analytics.clusters import Cluster, Clusters, clusters
 from sbhooks_analytics.couse import follow, replace_file
 from sbhooks_analytics.dependencies import Dependency, dependencies
 from sbhooks_analytics.embedding import Vectors
+from sbhooks_analytics.kept_findings import current
 from sbhooks_analytics.search import Embed, vectors_of
 
 Rows = Sequence[Mapping[str, SqlValue]]
@@ -66,7 +67,7 @@ def refresh(
     tables = dict(co_use(store, home, name=name, now=now, embedder=embedder, progress=progress))
     if progress:
         progress(1, 2)
-    found = anomalies(store, EventQuery(), now=now, per_month=per_month)
+    found = current(store, home, name=name, now=now, per_month=per_month)
     tables.update(anomaly_rows(found.findings))
     kept = isinstance(store, KeepsResults)
     if isinstance(store, KeepsResults):

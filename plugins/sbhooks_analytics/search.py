@@ -23,11 +23,13 @@ import numpy.typing as npt
 from sbhooks.errors import SbhooksError
 from sbhooks.events import Invocation
 from sbhooks.store import EventQuery, EventReader
-from sbhooks_analytics.embedding import DIMENSIONS, Vectors, cosine, embed
+from sbhooks_analytics.embedding import DIMENSIONS, Vectors, cosine, embed, nearest
+from sbhooks_analytics.ranked import Ranked, ranked, sums
 
 PHASE_WEIGHT = 0.3
 MOST_EVENTS = 50_000  #: Newest invocations whose queries are read.
 MOST_SKILLS = 5_000  #: The most used are searched.
+MOST_COMPARED = 1_000  #: Of these, what shares most words and letters is compared by meaning.
 _MOST_WORDS = 400  # of a skill's text
 _K1, _B = 1.2, 0.75
 _MOST_QUERY = 1_000
@@ -62,12 +64,14 @@ class Hits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         hits: The best first.
-        skills: Skills that were searched.
+        skills: Skills that were searched, the most used.
+        skills_in_all: How many there are.
         embedder: ``built-in``, or ``plugin``.
     """
 
     hits: list[Hit]
     skills: int
+    skills_in_all: int
     embedder: str
 
 
@@ -103,15 +107,16 @@ def search(
     Raises:
         SbhooksError: A plugin's vectors are of the wrong shape.
     """
-    texts = texts_of(store, query)
+    picked = ranked(store, query, MOST_SKILLS)
+    texts = texts_of(store, query, picked)
     names = sorted(texts)
+    made_by = "plugin" if embedder else "built-in"
     if not names or not wanted.strip():
-        return Hits(hits=[], skills=len(names), embedder="plugin" if embedder else "built-in")
+        return Hits(hits=[], skills=len(names), skills_in_all=picked.of, embedder=made_by)
     bodies = [texts[name].words for name in names]
     words = bm25(bodies, wanted[:_MOST_QUERY])
-    vectors = _vectors([*bodies, _plain(wanted[:_MOST_QUERY])], embedder)
-    meaning = np.maximum(cosine(vectors[:-1], vectors[-1]), 0.0)
-    shares = _phase_shares(store, query, phase, names)
+    meaning = _meaning(bodies, _plain(wanted[:_MOST_QUERY]), embedder)
+    shares = _phase_shares(store, query, phase, names) if phase else np.zeros(len(names))
     best = words.max()
     lexical = words / best if best > 0 else words
     weight = phase_weight if phase else 0.0
@@ -126,8 +131,17 @@ def search(
             )
             for k in order[:limit] if lexical[k] + meaning[k] > 0.05
         ],
-        skills=len(names), embedder="plugin" if embedder else "built-in",
+        skills=len(names), skills_in_all=picked.of, embedder=made_by,
     )  # fmt: skip
+
+
+def _meaning(bodies: list[str], wanted: str, embedder: Embed | None) -> npt.NDArray[np.float64]:
+    """Cosine of each text with what is wanted, not less than 0; 0 of what is not compared."""
+    near = list(range(len(bodies))) if embedder else nearest(bodies, wanted, MOST_COMPARED)
+    vectors = _vectors([*(bodies[place] for place in near), wanted], embedder)
+    found = np.zeros(len(bodies))
+    found[near] = np.maximum(cosine(vectors[:-1], vectors[-1]), 0.0)
+    return found
 
 
 def vectors_of(store: EventReader, query: EventQuery, embedder: Embed | None) -> dict[str, Vectors]:
@@ -138,17 +152,17 @@ def vectors_of(store: EventReader, query: EventQuery, embedder: Embed | None) ->
     """
     if embedder is None:
         return {}
-    texts = texts_of(store, query)
+    texts = texts_of(store, query, ranked(store, query, MOST_SKILLS))
     names = sorted(texts)
     rows = _vectors([texts[name].words for name in names], embedder) if names else ()
     return dict(zip(names, rows, strict=True))
 
 
-def texts_of(store: EventReader, query: EventQuery) -> dict[str, Text]:
-    """What is known of each skill in words."""
+def texts_of(store: EventReader, query: EventQuery, picked: Ranked) -> dict[str, Text]:
+    """What is known of each of some skills in words."""
+    rows = sums(store, query, picked.skills, ["skill"])
+    texts = {str(r.key[0]): Text(words=_plain(str(r.key[0])), n=r.n) for r in rows}
     chosen = msgspec.structs.replace(query, kinds=("invocation",))
-    used = sorted(store.rollup(chosen, by=["skill"]), key=lambda r: (-r.n, r.key))[:MOST_SKILLS]
-    texts = {str(r.key[0]): Text(words=_plain(str(r.key[0])), n=r.n) for r in used}
     said: dict[str, dict[str, None]] = {}
     newest = msgspec.structs.replace(chosen, newest_first=True, limit=MOST_EVENTS)
     for event in store.events(newest):
@@ -199,14 +213,12 @@ def _vectors(texts: list[str], embedder: Embed | None) -> Vectors:
 
 
 def _phase_shares(
-    store: EventReader, query: EventQuery, phase: str | None, names: Sequence[str]
+    store: EventReader, query: EventQuery, phase: str, names: Sequence[str]
 ) -> npt.NDArray[np.float64]:
-    if phase is None:
-        return np.zeros(len(names))
-    chosen = msgspec.structs.replace(query, kinds=("invocation",))
+    """Share of each skill's invocations in a phase."""
     inside: Counter[str] = Counter()
     every: Counter[str] = Counter()
-    for rollup in store.rollup(chosen, by=["skill", "phase"]):
+    for rollup in sums(store, query, names, ["skill", "phase"]):
         every[str(rollup.key[0])] += rollup.n
         inside[str(rollup.key[0])] += rollup.n if rollup.key[1] == phase else 0
     return np.array([inside[name] / max(every[name], 1) for name in names])

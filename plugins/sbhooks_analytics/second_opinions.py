@@ -24,6 +24,7 @@ _WEEK_HOURS = 168
 _LEAST_HOURS = 6  # a z-score among n points cannot exceed sqrt(n - 1)
 _LEAST_DAYS = 30
 _MOST_SKILLS = 500
+_MOST_SHOWN = 200
 
 
 class Outlier(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,16 +50,28 @@ class Outlier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outliers(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``sbhooks anomalies list --method zscore|isolation_forest --json`` prints."""
+    """What ``sbhooks anomalies list --method zscore|isolation_forest --json`` prints.
 
-    outliers: list[Outlier]  #: The most unusual first.
-    method: str  #: Which one, and its setting.
-    warning: str = "this method has no known rate of false alarms"  #: What to mind.
+    Attributes:
+        outliers: The most unusual first, at most 200.
+        more: How many were left out.
+        skills: Skills that were looked at, the most used.
+        skills_in_all: How many there are.
+        method: Which one, and its setting.
+        warning: What to mind.
+    """
+
+    outliers: list[Outlier]
+    more: int
+    skills: int
+    skills_in_all: int
+    method: str
+    warning: str = "this method has no known rate of false alarms"
 
 
 def zscore(
     store: EventReader, query: EventQuery, *, now: datetime, threshold: float = 2.0
-) -> list[Outlier]:
+) -> Outliers:
     """Hours whose completion rate is far from the mean of the 7 days before them.
 
     Args:
@@ -69,9 +82,10 @@ def zscore(
     """
     since = now - timedelta(hours=24) if query.since is None else query.since
     wide = msgspec.structs.replace(query, since=since - timedelta(hours=_WEEK_HOURS))
-    found = tallies(store, wide, period="hour", now=now)
+    found = tallies(store, wide, period="hour", now=now, most=_MOST_SKILLS)
     outliers = []
-    for skill in list(query.skills) or most_used(found, _MOST_SKILLS):
+    skills = list(query.skills) or most_used(found, _MOST_SKILLS)
+    for skill in skills:
         series = found.series(skill, "completion_rate")
         known = [(s, v, n) for s, v, n in zip(series.starts, series.values, series.n, strict=True)]
         for place, (start, value, n) in enumerate(known):
@@ -84,16 +98,18 @@ def zscore(
                     skill_name=skill, at=start, type="drop" if z < 0 else "spike", observed=value,
                     baseline=float(np.mean(week)), score=z, n=n,
                 ))  # fmt: skip
-    return sorted(outliers, key=lambda one: (-abs(one.score), one.skill_name, one.at))
+    method = f"zscore, |z| ≥ {threshold:g} against the hours of 7 days"
+    return _worst(outliers, len(skills), found.of, method)
 
 
-def isolation_forest(store: EventReader, query: EventQuery, *, now: datetime) -> list[Outlier]:
+def isolation_forest(store: EventReader, query: EventQuery, *, now: datetime) -> Outliers:
     """Days whose rate, duration and volume together are easily told from the others.
 
     Skills with fewer than 30 days of data are left out.
     """
     since = now - timedelta(days=60) if query.since is None else query.since
-    found = tallies(store, msgspec.structs.replace(query, since=since), period="day", now=now)
+    wide = msgspec.structs.replace(query, since=since)
+    found = tallies(store, wide, period="day", now=now, most=_MOST_SKILLS)
     days = days_of(found, list(query.skills) or most_used(found, _MOST_SKILLS))
     outliers = []
     for row, skill in enumerate(days.skills):
@@ -109,7 +125,15 @@ def isolation_forest(store: EventReader, query: EventQuery, *, now: datetime) ->
             )
             for day, score in zip(used, scores, strict=True) if score >= 0.6
         ]  # fmt: skip
-    return sorted(outliers, key=lambda one: (-one.score, one.skill_name, one.at))
+    return _worst(outliers, len(days.skills), found.of, "isolation_forest, score ≥ 0.6")
+
+
+def _worst(every: list[Outlier], skills: int, of: int, method: str) -> Outliers:
+    every.sort(key=lambda one: (-abs(one.score), one.skill_name, one.at))
+    return Outliers(
+        outliers=every[:_MOST_SHOWN], more=max(len(every) - _MOST_SHOWN, 0), skills=skills,
+        skills_in_all=max(of, skills), method=method,
+    )  # fmt: skip
 
 
 def forest_scores(features: Floats) -> Floats:

@@ -15,7 +15,7 @@ of those that were killed or ran into a limit nobody knows how long they would h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -24,6 +24,7 @@ import msgspec
 
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 from sbhooks_analytics.cutoff import chunks
+from sbhooks_analytics.ranked import Ranked, ranked
 
 Metric = Literal["completion_rate", "duration", "invocations"]
 Period = Literal["hour", "day", "week"]
@@ -95,12 +96,15 @@ class Tallies(msgspec.Struct, frozen=True, kw_only=True):
         starts: All complete periods looked at, without a break.
         skills: Skill → start → what happened; periods without invocations are missing.
         active: Periods in which anything at all was recorded.
+        of: How many skills there are in the time looked at: more than ``skills`` holds where
+            only the most used ones were asked for.
     """
 
     period: Period
     starts: list[datetime]
     skills: Mapping[str, Mapping[datetime, Tally]]
     active: frozenset[datetime]
+    of: int
 
     def series(self, skill: str, metric: Metric) -> Series:
         """One figure of one skill, from its first period on."""
@@ -122,7 +126,14 @@ class Tallies(msgspec.Struct, frozen=True, kw_only=True):
         return 0.0 if metric == "invocations" and start in self.active else None
 
 
-def tallies(store: EventReader, query: EventQuery, *, period: Period, now: datetime) -> Tallies:
+def tallies(
+    store: EventReader,
+    query: EventQuery,
+    *,
+    period: Period,
+    now: datetime,
+    most: int | None = None,
+) -> Tallies:
     """Add up invocations by skill and complete period.
 
     Args:
@@ -131,26 +142,27 @@ def tallies(store: EventReader, query: EventQuery, *, period: Period, now: datet
             whole, the one that contains ``until`` is left out.
         period: Length of one period.
         now: The period that contains it is not complete, and left out with all later ones.
+        most: Only that many skills, the most used; unless the query names some.
     """
     unit: Dimension = "hour" if period == "hour" else "day"
     since = None if query.since is None else begin_of(query.since, period)
-    chosen = msgspec.structs.replace(query, kinds=("invocation",), since=since)
     end = begin_of(now if query.until is None else min(now, query.until), period)
+    chosen = msgspec.structs.replace(query, kinds=("invocation",), since=since, until=end)
+    picked = Ranked(query.skills, 0) if most is None else ranked(store, chosen, most)
     start_of = lru_cache(MOST_PERIODS)(lambda label: begin_of(_start(label), period))
     rows = [
-        (str(skill), start, rollup)
-        for rollup in _rollups(store, chosen, unit)
+        (str(skill), start_of(label), rollup)
+        for rollup in _rollups(store, chosen, picked.skills or query.skills, unit)
         for skill, label in [rollup.key[:2]]
-        if skill is not None and (start := start_of(label)) < end
+        if skill is not None
     ]
-    every = msgspec.structs.replace(chosen, skills=())
     active = {start for _, start, _ in rows}
-    if query.skills:
-        labels = (rollup.key[0] for rollup in store.rollup(every, by=[unit]))
-        active |= {start for label in labels if (start := start_of(label)) < end}
+    if picked.skills or query.skills:
+        active |= _others_active(store, chosen, active, period)
+    skills = _by_skill(rows)
     return Tallies(
-        period=period, starts=_between(active, end, period), skills=_by_skill(rows),
-        active=frozenset(active),
+        period=period, starts=_between(active, end, period), skills=skills,
+        active=frozenset(active), of=max(picked.of, len(skills)),
     )  # fmt: skip
 
 
@@ -195,18 +207,59 @@ def _between(active: Iterable[datetime], end: datetime, period: Period) -> list[
     return [end - step * back for back in range(count, 0, -1)]
 
 
-def _rollups(store: EventReader, query: EventQuery, unit: Dimension) -> list[Rollup]:
-    """Sums by skill and unit; by outcome as well only of skills that have ends not their own.
+def _rollups(
+    store: EventReader, query: EventQuery, skills: Sequence[str], unit: Dimension
+) -> Iterator[Rollup]:
+    """Sums by skill and unit, in which ends that are not a skill's own can be told apart.
 
-    Sums that know no outcomes are a tenth of the rows, and most skills have no other ends.
+    Args:
+        store: The events.
+        query: Which of them.
+        skills: Only these; nothing for all.
+        unit: Hours or days.
     """
-    rows = store.rollup(query, by=["skill", unit])
+    for some in chunks(skills) if skills else [()]:
+        inside = msgspec.structs.replace(query, skills=some)
+        if unit == "day":
+            yield from store.rollup(inside, by=["skill", unit, "outcome"])
+        else:
+            yield from _of_hours(store, inside)
+
+
+def _of_hours(store: EventReader, query: EventQuery) -> Iterator[Rollup]:
+    """Sums by skill and hour; by outcome as well only of skills that have ends not their own.
+
+    Stores keep sums by outcome for days. Those of hours come from rows for each project, source
+    and phase, many times as many, and most skills do not need them.
+    """
+    rows = store.rollup(query, by=["skill", "hour"])
     mixed = {str(row.key[0]) for row in rows if not _OWN_END.issuperset(row.outcomes)}
-    plain = [row for row in rows if str(row.key[0]) not in mixed]
+    yield from (row for row in rows if str(row.key[0]) not in mixed)
     for some in chunks(sorted(mixed)):
         inside = msgspec.structs.replace(query, skills=some)
-        plain += store.rollup(inside, by=["skill", unit, "outcome"])
-    return plain
+        yield from store.rollup(inside, by=["skill", "hour", "outcome"])
+
+
+def _others_active(
+    store: EventReader, query: EventQuery, known: set[datetime], period: Period
+) -> set[datetime]:
+    """Periods in which any other skill was invoked; those that are known may be missing.
+
+    The sums of all skills may be millions of rows. So this goes from one period that is not known
+    to the next, an event each; except within projects, whose events are not kept by time.
+    """
+    every = msgspec.structs.replace(query, skills=(), limit=1)
+    if query.projects:
+        rows = store.rollup(every, by=["hour" if period == "hour" else "day"])
+        return {begin_of(_start(row.key[0]), period) for row in rows}
+    found: set[datetime] = set()
+    at = query.since
+    while event := next(iter(store.events(msgspec.structs.replace(every, since=at))), None):
+        at = begin_of(event.at, period)
+        found.add(at)
+        while at in known or at in found:
+            at += LENGTH[period]
+    return found
 
 
 def _by_skill(

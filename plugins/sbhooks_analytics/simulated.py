@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 import numpy as np
 
-from sbhooks.store import EventQuery, EventReader, Rollup
+from sbhooks.store import EventQuery, EventReader, Rollup, most_used
 from sbhooks_analytics.daily import Days
 
 DAYS = 90
@@ -23,9 +23,7 @@ _LEAST_A_DAY = 1.0
 
 def used_skills(store: EventReader, query: EventQuery) -> list[Rollup]:
     """What is known of the most used skills, today included."""
-    chosen = msgspec.structs.replace(query, kinds=("invocation",))
-    rows = [row for row in store.rollup(chosen, by=["skill"]) if row.key[0] is not None]
-    return sorted(rows, key=lambda row: (-row.n, row.key))[:MOST_SKILLS]
+    return most_used(store, msgspec.structs.replace(query, kinds=("invocation",)), MOST_SKILLS)
 
 
 def simulated(skills: Sequence[Rollup], rng: np.random.Generator, *, now: datetime) -> Days:

@@ -50,7 +50,7 @@ def _trends(query: InsightQuery, store: EventReader) -> Iterator[Trend]:
     found = [
         one
         for metric in _FIGURES
-        for one in trends(store, events, metric=metric, period="day", now=query.now)
+        for one in trends(store, events, metric=metric, period="day", now=query.now).trends
     ]
     # All figures of all skills are asked at once: each answer has to be surer.
     sure = [one for one in found if one.p_value is not None]

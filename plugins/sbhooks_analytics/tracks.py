@@ -19,7 +19,7 @@ from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 from sbhooks_analytics.attempts import Case, slow
 from sbhooks_analytics.change import MOST_POINTS, Floats
 from sbhooks_analytics.cutoff import chunks
-from sbhooks_analytics.series import Series, tallies
+from sbhooks_analytics.series import Metric, Series, tallies
 from sbhooks_analytics.trends import most_used
 
 MOST_TESTS = 300  #: Those that take the most time are looked at.
@@ -95,12 +95,14 @@ def _track_of_test(key: Case, passed: list[Rollup]) -> Track:
     )  # fmt: skip
 
 
-def tracks_of_skills(store: EventReader, query: EventQuery, now: datetime) -> Iterator[Track]:
-    """Completion rates and durations of the most used skills, day by day."""
-    found = tallies(store, query, period="day", now=now)
-    for skill in list(query.skills) or most_used(found, MOST_SKILLS):
-        yield _track(found.series(skill, "completion_rate"))
-        yield _track(found.series(skill, "duration"))
+def tracks_of_skills(
+    store: EventReader, query: EventQuery, now: datetime
+) -> tuple[list[Track], int]:
+    """Completion rates and durations of the most used skills, day by day; and of how many."""
+    found = tallies(store, query, period="day", now=now, most=MOST_SKILLS)
+    skills = list(query.skills) or most_used(found, MOST_SKILLS)
+    metrics: tuple[Metric, ...] = ("completion_rate", "duration")
+    return [_track(found.series(skill, one)) for skill in skills for one in metrics], found.of
 
 
 def _track(series: Series) -> Track:

@@ -35,8 +35,8 @@ def trend(reading: Reading, skill: str | None, metric: str, period: str, limit: 
 
     need_numbers()
     from sbhooks_analytics.draw_trends import draw_trends
-    from sbhooks_analytics.series import UNIT, Metric, Period
-    from sbhooks_analytics.trends import Trends, known_skill, trends
+    from sbhooks_analytics.series import Metric, Period
+    from sbhooks_analytics.trends import known_skill, trends
 
     query = reading.query()
     if skill is not None:
@@ -45,15 +45,9 @@ def trend(reading: Reading, skill: str | None, metric: str, period: str, limit: 
         reading.store, query, metric=cast("Metric", metric), period=cast("Period", period),
         now=reading.now, limit=limit,
     )  # fmt: skip
-    document = Trends(
-        trends=found,
-        metric=cast("Metric", metric),
-        unit=UNIT[metric],
-        period=cast("Period", period),
-    )
     begun = f"No {period} in which something was invoked is over yet. A trend needs ten of them."
     nothing = {"nothing": begun} if reading.store.high_water() else {}
-    reading.show(document, lambda out: draw_trends(out, document), empty=not found, **nothing)
+    reading.show(found, lambda out: draw_trends(out, found), empty=not found.trends, **nothing)
 
 
 COMMANDS = (trend,)

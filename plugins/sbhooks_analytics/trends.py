@@ -16,8 +16,9 @@ import numpy as np
 from sbhooks.errors import SbhooksError
 from sbhooks.store import EventQuery, EventReader
 from sbhooks.wording import count
+from sbhooks_analytics.ranked import used
 from sbhooks_analytics.season import ALPHA, Season, rate_seasons, season_of
-from sbhooks_analytics.series import LENGTH, Metric, Period, Series, Tallies, tallies
+from sbhooks_analytics.series import LENGTH, UNIT, Metric, Period, Series, Tallies, tallies
 from sbhooks_analytics.trend import LEAST_POINTS, Floats, Verdict, slope_of, verdict_of
 
 METHOD = "Theil-Sen slope; p-value from a circular block bootstrap of ranks"
@@ -88,12 +89,14 @@ class Trends(msgspec.Struct, frozen=True, kw_only=True):
         metric: The figure that was looked at.
         unit: Of its values: ``fraction``, ``seconds`` or ``count``.
         period: Length of one period.
+        skills_in_all: How many skills there are; the most used of them were looked at.
     """
 
     trends: list[SkillTrend]
     metric: Metric
     unit: str
     period: Period
+    skills_in_all: int
 
 
 def trends(
@@ -104,7 +107,7 @@ def trends(
     period: Period,
     now: datetime,
     limit: int = 1_000,
-) -> list[SkillTrend]:
+) -> Trends:
     """The trends of the most used skills; those that are named in the query, or of all.
 
     Args:
@@ -115,11 +118,15 @@ def trends(
         now: The period that contains it is not complete and left out.
         limit: At most that many skills, the most used.
     """
-    found = tallies(store, query, period=period, now=now)
+    found = tallies(store, query, period=period, now=now, most=limit)
     names = query.skills or most_used(found, limit)
     order = {"declining": 0, "improving": 1, "stable": 2, "insufficient_data": 3}
     every = [trend_of(found.series(name, metric)) for name in names]
-    return sorted(every, key=lambda one: (order[one.trend], one.p_value or 0.0, one.skill_name))
+    every.sort(key=lambda one: (order[one.trend], one.p_value or 0.0, one.skill_name))
+    return Trends(
+        trends=every, metric=metric, unit=UNIT[metric], period=period,
+        skills_in_all=len(names) if query.skills else found.of,
+    )  # fmt: skip
 
 
 def known_skill(store: EventReader, query: EventQuery, name: str) -> str:
@@ -128,11 +135,10 @@ def known_skill(store: EventReader, query: EventQuery, name: str) -> str:
     Raises:
         SbhooksError: Nothing of that name was ever invoked.
     """
-    chosen = msgspec.structs.replace(query, kinds=("invocation",), skills=(), since=None)
-    known = [str(r.key[0]) for r in store.rollup(chosen, by=["skill"]) if r.key[0] is not None]
+    known = used(store, msgspec.structs.replace(query, skills=(), since=None))
     if name in known:
         return name
-    parts = [skill for skill in known if name and name in skill]
+    parts = sorted(skill for skill in known if name and name in skill)
     if len(parts) == 1:
         return parts[0]
     from difflib import get_close_matches

@@ -70,7 +70,9 @@ def analytics_calibrate(reading: Reading, copies: int) -> None:
     """Replay your own history, and say how often each detector alarms on it.
 
     Also on copies of it whose days are shuffled. There nothing can have changed, so every alarm
-    is a false one. With fewer than 28 days of skills, simulated days like yours take their place.
+    is a false one: that rate is the one to compare with what a detector states. Alarms on your own
+    history may be right. With fewer than 28 days of skills, simulated days like yours take the
+    place of the copies.
     """
     from sbhooks_analytics.numbers import need_numbers
 
@@ -89,6 +91,11 @@ def analytics_calibrate(reading: Reading, copies: int) -> None:
 def _draw_calibration(out: Output, found: Calibration) -> None:
     from sbhooks.output import Column, Row
     from sbhooks.wording import NOTHING, count, percent
+    from sbhooks_analytics.ranked import told
+
+    if not found.skills and not found.tests:
+        out.line(f"{found.reason.capitalize()}.")
+        return
 
     def rate(value: float | None, unit: str) -> str:
         if value is None:
@@ -96,9 +103,8 @@ def _draw_calibration(out: Output, found: Calibration) -> None:
         return percent(value) if unit == "of series" else f"{value:.2f}"
 
     columns = [
-        Column("detector"), Column("alarm", least=10), Column("seen", right=True),
-        Column("simulated" if found.simulated else "shuffled", right=True),
-        Column("stated", right=True), Column("unit"),
+        Column("detector"), Column("alarm", least=10), Column("history", right=True),
+        Column("false", right=True), Column("stated", right=True), Column("unit"),
     ]  # fmt: skip
     rows: list[Row] = [
         [
@@ -108,14 +114,20 @@ def _draw_calibration(out: Output, found: Calibration) -> None:
         for one in found.rates
     ]  # fmt: skip
     out.table(columns, rows)
+    nothing = "shuffled copies of it"
     if found.reason:
-        instead = "; their rates are those of simulated days like yours" if found.simulated else ""
-        out.note(f"Of skills: {found.reason}{instead}.")
+        instead = ": their false alarms are those of simulated days like yours"
+        out.note(f"Of skills: {found.reason}{instead if found.simulated else ''}.")
+        nothing = "copies of it that are shuffled, or simulated" if found.simulated else nothing
     out.note(
-        f"{count(found.skills, 'skill')} on {count(found.days, 'day')}, "
-        f"{count(found.tests, 'test')} with ten runs. Beside what was seen stands the mean of "
-        "copies in which nothing can have changed."
+        f"History: alarms on {told(found.skills, found.skills_in_all)} over "
+        f"{count(found.days, 'day')} and {count(found.tests, 'test')} with ten runs, as they were. "
+        f"They may be right. False: alarms on {nothing}, in which nothing changes. That is "
+        "what is to be compared with what a detector states."
     )
+    changed = next((one for one in found.rates if one.observed and one.detector == "changes"), None)
+    if changed is not None:
+        out.note("What changed: sbhooks changes.")
 
 
 COMMANDS = (analytics,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,9 @@ def test_the_commands_show_and_print_it(home: Path, capsys: pytest.CaptureFixtur
         runtime.store.append(history_of([(today - DAY * d, 9, 1) for d in range(1, 40)]))
     assert main(["analytics", "calibrate", "--copies", "2"]) == 0
     told = capsys.readouterr()
-    assert "shuffled" in told.out and "zscore" in told.out
+    words = " ".join(told.out.split())
+    assert "They may be right. False: alarms on shuffled copies of it" in words
+    assert "What changed: sbhooks changes." in words and "zscore" in words
     assert all(len(line) <= 80 for line in told.out.split("\n"))
 
 
@@ -294,3 +297,37 @@ def test_sessions_and_users_are_counted_when_asked_for(
     (skill,) = told(capsys, "top", "--people")["skills"]
     assert (skill["sessions"], skill["users"], skill["invocation_count"]) == (1, 1, 4)
     assert told(capsys, "top")["skills"][0]["sessions"] is None
+
+
+def test_it_says_since_when_as_exactly_as_it_takes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runs of the same minute are told apart; days of skills are days."""
+    start = utc_now().replace(second=0, microsecond=0) - DAY
+    quick = [
+        msgspec.structs.replace(event, at=start + (event.at - start) / 360)
+        for event in runs([0.1] * 8 + [0.4] * 8, start=start)
+    ]
+    days = [(MONDAY + DAY * d, 20 if d < 30 else 12, 0 if d < 30 else 8) for d in range(60)]
+    with Runtime.start(load_config()) as runtime:
+        runtime.store.append([*quick, *history_of(days)])
+    assert main(["changes", "--since", f"{MONDAY:%Y-%m-%d}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    of_runs, of_days = sorted((one for one in lines if one.startswith("since")), key=len)[::-1]
+    new, old = re.findall(r"\d\d:\d\d:\d\d", of_runs)
+    assert new != old and new[:5] == old[:5]
+    first = MONDAY + DAY * 30
+    assert of_days.split(maxsplit=1)[1] == (
+        f"{first:%Y-%m-%d} (UTC); the day before it {first - DAY:%Y-%m-%d}"
+    )
+
+
+@pytest.mark.parametrize("command", ["changes", "drift", "anomalies list", "analytics calibrate"])
+def test_an_empty_store_is_answered_without_footnotes(
+    command: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command.split()) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "ot enough data" in told
+    assert " 0 " not in f" {told} ".replace("0 complete days", "").replace("judged on 0", "")
+    assert "false alarm" not in told and "commit" not in told

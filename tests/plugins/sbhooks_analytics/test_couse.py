@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy.stats import hypergeom, percentileofscore
 
 from sbhooks.cli import main
 from sbhooks.config import load_config
 from sbhooks.events import Event, Outcome, utc_now
+from sbhooks.output import Output
 from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
-from sbhooks_analytics.baselines import baselines, percentiles
+from sbhooks_analytics.baselines import Baselines, baselines, percentiles
 from sbhooks_analytics.clusters import clusters, nearer, overlaps
 from sbhooks_analytics.couse import FILE, Book, follow, gather
 from sbhooks_analytics.dependencies import dependencies, fisher, relationship
+from sbhooks_analytics.draw_couse import draw_baselines, draw_clusters
 from sbhooks_analytics.refresh import co_use
 
 EVERYTHING = EventQuery()
@@ -243,7 +248,8 @@ def test_the_middle_of_a_cluster_is_kept_where_a_plugin_embeds(tmp_path: Path) -
 
 
 @given(sessions_of)
-def test_overlaps_are_jaccard_of_sessions(sessions: list[list[str]]) -> None:
+def test_b05_overlaps_are_jaccard_of_distinct_sessions(sessions: list[list[str]]) -> None:
+    """Similarities were counted over rows, and reached 10."""
     book = gather(stored(sessions), EVERYTHING)
     names = sorted(book.skills)
     found = overlaps(book, names)
@@ -307,3 +313,76 @@ def test_refresh_fills_the_tables_and_again_the_same(
                 "SELECT count(DISTINCT user_id) FROM v_community_baseline_comparison"
             ).fetchone() == (2,)
     connection.close()
+
+
+def test_what_was_erased_is_noticed_though_as_much_is_new(tmp_path: Path) -> None:
+    """Sessions of an erased user stayed when others were stored before the next look."""
+    store = stored([["a", "b"], ["a", "b"], ["a", "b"]])
+    follow(store, tmp_path, name="x")
+    store.erase_user("u1")
+    store.append(session(9, ["a", "c"]))
+    book = follow(store, tmp_path, name="x")
+    assert book.pairs == {"a": {"b": 2, "c": 1}}
+    assert "u1" not in (tmp_path / FILE).read_text()
+
+
+def test_renamed_people_are_noticed(tmp_path: Path) -> None:
+    store = stored([["a", "b"]])
+    before = follow(store, tmp_path, name="x").users["a"]
+    store.rename_people({name: f"new-{name}" for name in before})
+    assert follow(store, tmp_path, name="x").users["a"] == {f"new-{name}": 1 for name in before}
+
+
+def test_another_store_under_the_same_name_is_noticed(tmp_path: Path) -> None:
+    """Somebody deleted the database, and went on recording."""
+    follow(stored([["a", "b"]]), tmp_path, name="x")
+    other = stored([["c", "d"], ["c", "d"], ["c", "d"]])
+    assert follow(other, tmp_path, name="x").pairs == {"c": {"d": 3}}
+
+
+def test_of_many_skills_the_most_used_are_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else is left out as if it had not been used; sessions count whatever they hold."""
+    monkeypatch.setattr("sbhooks_analytics.couse.MOST_SKILLS", 2)
+    store = stored([["a", "b", "x"], ["a", "b", "y"], ["a"], ["z"]])
+    book = follow(store, tmp_path, name="x")
+    assert (book.only, book.skills_in_all, len(book.visits)) == (("a", "b"), 5, 4)
+    assert (book.skills, book.pairs) == ({"a": 3, "b": 2}, {"a": {"b": 2}})
+    store.append(session(7, ["a", "y"]))
+    store.append(session(8, ["y", "z"]))
+    after, anew = follow(store, tmp_path, name="x"), gather(store, EVERYTHING)
+    assert after.only == anew.only == ("a", "y")
+    for field in ("visits", "skills", "users", "pairs", "gaps"):
+        assert _full(getattr(after, field)) == _full(getattr(anew, field))
+    (one, other) = baselines(store, EVERYTHING, after)
+    assert (one.skill_name, other.skill_name) == ("a", "y")
+
+
+def drawn(draw: Callable[[Output], None]) -> str:
+    file = io.StringIO()
+    draw(Output(Console(file=file, width=80)))
+    return " ".join(file.getvalue().split())
+
+
+def test_people_see_every_cluster_and_what_is_in_none() -> None:
+    found = clusters(gather(stored([["a", "b"], ["c", "d"], ["e"]] * 4), EVERYTHING))
+    told = drawn(lambda out: draw_clusters(out, found))
+    assert told.startswith("a 2 skills") and "c 2 skills" in told
+    assert "1 of 5 skills in no group" in told
+    nothing = drawn(lambda out: draw_clusters(out, clusters(Book())))
+    assert nothing == "No skills are used together often enough to form a group."
+
+
+def test_a_skill_alone_is_better_than_nobody() -> None:
+    """With nobody to compare with, it was told to be better than 50 %."""
+    for skills, said in ((["a"], False), (["a", "b"], True)):
+        store = stored([skills] * 3)
+        book = gather(store, EVERYTHING)
+        found = Baselines(
+            baselines=baselines(store, EVERYTHING, book), skills=len(skills),
+            skills_in_all=book.skills_in_all,
+        )  # fmt: skip
+        told = drawn(lambda out, found=found: draw_baselines(out, found))  # type: ignore[misc]
+        assert ("50 %" in told) == said
+        assert ("there is no other to compare it with" in told) == (not said)

@@ -110,7 +110,7 @@ def test_the_health_of_tests_of_several_projects_is_kept_apart(
         record({"t": "f"}, project=project)
     every = health(store, ALL, now=NOW)
     states = States(tests=every, counts=counted(every))
-    broken_tests = BrokenTests(tests=broken(store, ALL))
+    broken_tests = BrokenTests(tests=broken(store, ALL, now=NOW))
     for text in (
         drawn(lambda out: draw_health.draw_health(out, states)),
         drawn(lambda out: draw_health.draw_broken(out, broken_tests, NOW)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.activity import top
 from sbhooks_analytics.couse import follow
-from sbhooks_analytics.refresh import stamp
+from sbhooks_analytics.refresh import refresh, stamp
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -186,3 +187,39 @@ def test_b16_only_sessions_with_news_are_read_again(tmp_path: Path) -> None:
     assert follow(store, tmp_path, name="x").pairs["ship"] == {"test": 1}
     assert follow(store, tmp_path, name="x").pairs["lint"] == {"test": 40, "ship": 1}
     assert store.sessions == 41
+
+
+@pytest.mark.parametrize("method", ["counts", "zscore", "isolation_forest"])
+def test_b10_an_error_is_an_error_and_not_no_anomalies(
+    method: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The statement failed, the error was swallowed, and the answer was "no anomalies"."""
+    with Runtime.start(load_config()) as runtime:
+        line = Timeline(start=NOON)
+        runtime.store.append([line.invocation("lint") for _ in range(9)])
+    with closing(sqlite3.connect(home / "sbhooks.db")) as database:
+        database.execute("ALTER TABLE rollup_skill_day RENAME TO lost")
+        database.commit()
+    assert main(["anomalies", "list", "--method", method, "--since", "2026-11-01"]) != 0
+    told = capsys.readouterr()
+    assert "rollup_skill_day" in told.err and "Nothing unusual" not in told.out
+
+
+def test_b11_what_is_expected_stays_until_it_is_observed(
+    database: SqliteEventStore, tmp_path: Path
+) -> None:
+    """A refresh deleted the dependencies that the taxonomy knew."""
+    expected = [
+        {"skill_a": a, "skill_b": b, "co_occurrence_count": 0, "lift_score": 2.0,
+         "last_updated": stamp(NOON)}
+        for a, b in (("build", "deploy"), ("lint", "test"))
+    ]  # fmt: skip
+    database.keep_results({"skill_dependencies": expected})
+    for number in range(9):
+        line = Timeline(f"s{number}", start=NOON - DAY)
+        database.append([line.invocation("lint"), line.invocation("test")])
+    refresh(database, tmp_path, name="x", now=NOON)
+    kept = database.kept_results("skill_dependencies")
+    assert {(row["skill_a"], row["skill_b"]): row["co_occurrence_count"] for row in kept} == {
+        ("build", "deploy"): 0, ("lint", "test"): 9,
+    }  # fmt: skip

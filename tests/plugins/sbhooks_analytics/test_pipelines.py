@@ -61,7 +61,8 @@ def checks(store: MemoryEventStore) -> PipelineActivity:
     return found
 
 
-def test_nothing_gives_nothing(store: MemoryEventStore) -> None:
+def test_b17_a_pipeline_that_never_ran_has_no_rate(store: MemoryEventStore) -> None:
+    """It was told to succeed in 50 %."""
     assert pipelines(store, EventQuery()).pipelines == []
 
 

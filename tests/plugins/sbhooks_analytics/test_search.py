@@ -14,6 +14,7 @@ from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.embedding import DIMENSIONS, cosine, embed
+from sbhooks_analytics.ranked import ranked
 from sbhooks_analytics.search import bm25, search, texts_of
 
 #: Skill → what users asked for when they used it.
@@ -75,7 +76,12 @@ def plain_fts(store: MemoryEventStore, wanted: str) -> list[str]:
     """The five best of SQLite's full-text search, any word counting."""
     with sqlite3.connect(":memory:") as connection:
         connection.execute("CREATE VIRTUAL TABLE text USING fts5(skill UNINDEXED, words)")
-        rows = [(name, text.words) for name, text in sorted(texts_of(store, EventQuery()).items())]
+        rows = [
+            (name, text.words)
+            for name, text in sorted(
+                texts_of(store, EventQuery(), ranked(store, EventQuery(), 99)).items()
+            )
+        ]
         connection.executemany("INSERT INTO text VALUES (?, ?)", rows)
         words = " OR ".join(f'"{word}"' for word in wanted.split())
         found = connection.execute(
@@ -97,7 +103,7 @@ def test_more_is_found_than_by_full_text_search(asked: MemoryEventStore) -> None
 
 
 def test_words_are_ranked_as_full_text_search_ranks_them(asked: MemoryEventStore) -> None:
-    texts = texts_of(asked, EventQuery())
+    texts = texts_of(asked, EventQuery(), ranked(asked, EventQuery(), 99))
     names = sorted(texts)
     for wanted in ("tests", "the code", "build documentation", "publish release version"):
         scores = bm25([texts[name].words for name in names], wanted)
@@ -166,6 +172,6 @@ def test_descriptions_and_the_newest_query_are_used() -> None:
         line.invocation("x1", query="old"), line.invocation("x1", query="new"),
         line.invocation("x2", attributes={"description": "irons shirts"}),
     ])  # fmt: skip
-    texts = texts_of(store, EventQuery())
+    texts = texts_of(store, EventQuery(), ranked(store, EventQuery(), 99))
     assert texts["x1"].example == "new"
     assert search(store, EventQuery(), "shirts", limit=1).hits[0].skill_name == "x2"

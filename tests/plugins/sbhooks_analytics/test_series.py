@@ -114,7 +114,8 @@ def test_every_history_has_an_answer(
 ) -> None:
     put(store, days)
     now = MONDAY + DAY * 9_100
-    found = trends(store, EventQuery(), metric=metric, period="day", now=now)  # type: ignore[arg-type]
+    answer = trends(store, EventQuery(), metric=metric, period="day", now=now)  # type: ignore[arg-type]
+    found = answer.trends
     assert [one.trend for one in found] in (
         [], ["stable"], ["insufficient_data"], ["improving"], ["declining"],
     )  # fmt: skip
@@ -128,7 +129,7 @@ def test_a_declining_skill_is_found_and_named_first(store: MemoryEventStore) -> 
     put(store, dict.fromkeys(range(30), (19, 1)), skill="ruff")
     found = trends(
         store, EventQuery(), metric="completion_rate", period="day", now=MONDAY + DAY * 30
-    )
+    ).trends
     assert [(one.skill_name, one.trend) for one in found] == [
         ("mypy", "declining"), ("ruff", "stable"),
     ]  # fmt: skip
@@ -138,7 +139,8 @@ def test_a_declining_skill_is_found_and_named_first(store: MemoryEventStore) -> 
 
 def test_a_quiet_weekend_is_a_season_and_no_trend(store: MemoryEventStore) -> None:
     put(store, {day: (4 if day % 7 >= 5 else 20 + day % 3, 0) for day in range(56)})
-    (one,) = trends(store, EventQuery(), metric="invocations", period="day", now=MONDAY + DAY * 56)
+    now = MONDAY + DAY * 56
+    (one,) = trends(store, EventQuery(), metric="invocations", period="day", now=now).trends
     assert one.trend == "stable"
     assert one.seasonality is not None
     assert one.seasonality.lowest in {"Saturday", "Sunday"}
