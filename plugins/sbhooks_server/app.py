@@ -54,6 +54,7 @@ def create_app(runtime: Runtime, policy: Policy | None = None) -> Guard:
         finally:
             await site.keeper.stop()
             await site.hub.stop()
+            await asyncio.to_thread(site.findings.stop)
             await asyncio.to_thread(site.detected.stop)
 
     litestar = Litestar(

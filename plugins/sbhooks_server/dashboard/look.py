@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from time import monotonic
 from typing import Any
 
 import msgspec
@@ -23,7 +22,6 @@ from sbhooks_server.dashboard.rows import Row, rows
 from sbhooks_server.site import Site
 
 _RUNS_AT_MOST = timedelta(days=1)  # what began before and has not ended was killed
-_FRESH_S = 10.0
 _MOST_LIVE, _MOST_ROWS, _MOST_EVENTS, _MOST_PROJECTS = 10, 10, 20, 200
 
 
@@ -103,31 +101,21 @@ def look(site: Site, filters: Filters, now: datetime) -> View:
         skills_total=skills.total,
         tests=failing,
         charts=_charts(store, query, filters),
-        findings=_by_kind(findings(site, filters, now, position)),
+        findings=_by_kind(findings(site, filters, now)),
         machine=_machine(site),
     )
 
 
-def findings(site: Site, filters: Filters, now: datetime, position: int) -> Sequence[Insight]:
-    """What plugins found; one request at a time asks them, and none too often.
-
-    Asking can take seconds, and pages are fetched again whenever something is stored. So an
-    answer to the same question holds for ten seconds at least, or ten times as long as it took.
-    """
-    question = (filters.project, filters.skill)
-    with site.findings.lock:
-        kept, begun = site.findings, monotonic()
-        asked = (*question, position, f"{now:%Y-%m-%dT%H}")
-        if kept.asked != asked and (begun >= kept.due or kept.asked[:2] != question):
-            query = InsightQuery(
-                projects=(filters.project,) if filters.project else (),
-                skills=(filters.skill,) if filters.skill else (),
-                now=now,
-                limit=_MOST_ROWS,
-            )
-            kept.found, kept.asked = site.runtime.insights(query), asked
-            kept.due = monotonic() + max(_FRESH_S, 10 * (monotonic() - begun))
-        return kept.found
+def findings(site: Site, filters: Filters, now: datetime) -> Sequence[Insight]:
+    """What plugins found; see :class:`sbhooks_server.findings.KeptFindings`."""
+    query = InsightQuery(
+        projects=(filters.project,) if filters.project else (),
+        skills=(filters.skill,) if filters.skill else (),
+        now=now,
+        limit=_MOST_ROWS,
+    )
+    found, _ = site.findings.of(query)
+    return found
 
 
 def _by_kind(found: Sequence[Insight]) -> dict[str, list[Any]]:
