@@ -261,8 +261,13 @@ def tests(store: EventReader, query: EventQuery, *, limit: int) -> Tests:
     for row in rows:
         outcomes.setdefault(row.key[:3], {})[str(row.key[4])] = row.n
     whole = merge(rows, keep=(0, 1, 2))
-    whole.sort(key=lambda r: (-_bad(outcomes[r.key]), str(r.key)))
+    whole.sort(key=lambda r: _worst(outcomes[r.key], r.key))
     return Tests(tests=[_test(r, outcomes[r.key]) for r in whole[:limit]], total=len(whole))
+
+
+def worst_first(tests: Iterable[Test]) -> list[Test]:
+    """Tests in the order in which :func:`tests` tells them."""
+    return sorted(tests, key=lambda t: _worst(t.outcomes, (t.project, t.test, t.params)))
 
 
 def runs(store: EventReader, query: EventQuery, *, limit: int) -> Runs:
@@ -319,8 +324,8 @@ def _empty(at: datetime) -> Point:
     )
 
 
-def _bad(outcomes: dict[str, int]) -> int:
-    return outcomes.get("failed", 0) + outcomes.get("error", 0)
+def _worst(outcomes: Mapping[str, int], key: tuple[str | None, ...]) -> tuple[int, str]:
+    return -outcomes.get("failed", 0) - outcomes.get("error", 0), str(key)
 
 
 def _test(rollup: Rollup, outcomes: dict[str, int]) -> Test:

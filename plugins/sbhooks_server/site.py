@@ -15,7 +15,7 @@ from sbhooks_server.findings import KeptFindings
 from sbhooks_server.guard import Policy, Visitor
 from sbhooks_server.hub import Hub
 from sbhooks_server.keeper import Keeper
-from sbhooks_server.kept import KeptSeries
+from sbhooks_server.kept_answers import KeptAnswers
 from sbhooks_server.tokens import TokenFile
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Site:
         return Keeper(self.runtime, self.hub.nudge)
 
     @cached_property
-    def series(self) -> KeptSeries:
-        """Sums per hour and day."""
-        return KeptSeries(self.runtime.store)
+    def kept(self) -> KeptAnswers:
+        """Skills, series and tests."""
+        return KeptAnswers(self.runtime.store)
 
     @cached_property
     def hub(self) -> Hub:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,7 +107,7 @@ def _run(number: int) -> list[Any]:
     return [line.start(project="project-1"), *tests, line.end(counts={"passed": _TESTS})]
 
 
-def _bars(read: Read, runtime: Runtime, client: Any) -> list[Bar]:
+def _bars(read: Read, runtime: Runtime, client: HTTPConnection) -> list[Bar]:
     say(f"bench: {read.name}")
     here: list[float] = []
     there: list[float] = []
@@ -141,21 +142,23 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _get(client: Any, path: str) -> None:
-    client.get(f"/api/v1/{path}").raise_for_status()
+def _get(client: HTTPConnection, path: str) -> None:
+    client.request("GET", f"/api/v1/{path}")
+    answer = client.getresponse()
+    answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: {answer.status}")
 
 
 @contextmanager
-def _served(home: Path) -> Iterator[Any]:
-    import httpx
-
+def _served(home: Path) -> Iterator[HTTPConnection]:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "sbhooks", "serve", "--port", "0"],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "SBHOOKS_HOME": str(home)},
     )  # fmt: skip
     try:
         url = process.stdout.readline().split()[1] if process.stdout else ""
-        with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
+        with closing(HTTPConnection(url.removeprefix("http://"), timeout=120)) as client:
             yield client
     finally:
         process.send_signal(signal.SIGTERM)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from sbhooks import __version__, problems, status
+from sbhooks import __version__, cutoff, problems, status
 from sbhooks.events import SessionStart
 from sbhooks.insights import Insight, InsightQuery
 from sbhooks.plugin import Plugin
@@ -61,6 +62,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     charts: list[Chart]
     findings: dict[str, list[Any]]
     machine: Machine
+
+    def ended(self, run: Run) -> str:
+        """How a run ended, in the words of ``sbhooks runs``."""
+        if run.outcome is None:
+            return "running" if self.now - run.started_at < _RUNS_AT_MOST else "unknown"
+        return "killed" if run.reason == "killed" else run.outcome
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,12 +202,24 @@ def _days(store: EventReader, query: EventQuery, kind: str, step: Dimension) -> 
         return []
     length = timedelta(hours=1) if step == "hour" else timedelta(days=1)
     shape = "%Y-%m-%dT%H" if step == "hour" else "%Y-%m-%d"
+    if kind == "test-result":
+        for event in cutoff.killed(store, wanted):
+            name = event.at.astimezone(UTC).strftime(shape)
+            found[name] = _cut_off(found[name])
     at, last = (datetime.strptime(name, shape) for name in (min(found), max(found)))
     names = []
     while at <= last:
         names.append(at.strftime(shape))
         at += length
     return [(name.replace("T", " ") + ":00" * (step == "hour"), found.get(name)) for name in names]
+
+
+def _cut_off(sums: Rollup) -> Rollup:
+    """With one of the errors counted as cut off: its run was killed."""
+    outcomes = Counter(sums.outcomes)
+    outcomes["error"] -= 1
+    outcomes["cancellation"] += 1
+    return msgspec.structs.replace(sums, outcomes=dict(outcomes))
 
 
 def _machine(site: Site) -> Machine:
