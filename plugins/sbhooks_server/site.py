@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from litestar.connection import ASGIConnection
 
 from sbhooks.runtime import Runtime
+from sbhooks_server.admission import Visitor
 from sbhooks_server.audit import AuditLog
 from sbhooks_server.findings import KeptFindings
-from sbhooks_server.guard import Policy, Visitor
 from sbhooks_server.hub import Hub
 from sbhooks_server.keeper import Keeper
 from sbhooks_server.kept_answers import KeptAnswers
+from sbhooks_server.policy import Policy
 from sbhooks_server.tokens import TokenFile
 
 if TYPE_CHECKING:

@@ -62,12 +62,13 @@ def measure(count: int = COUNT) -> list[Bar]:
         questions.fill(home / "sbhooks.db", count)
         with closing(connect(home / "sbhooks.db")) as connection:
             connection.execute(_NEWEST)
-        with Runtime.start(load_config(command_line={"home": str(home)})) as runtime:
+        config = load_config(command_line={"home": str(home)})
+        with Runtime.start(config) as runtime, Runtime.start(config) as writer:
             say("bench: runs of tests")
             for number in range(_RUNS):
-                runtime.store.append(_run(number))
+                writer.store.append(_run(number))
             with _served(home) as client:
-                return [bar for read in _reads() for bar in _bars(read, runtime, client)]
+                return [bar for read in _reads() for bar in _bars(read, runtime, writer, client)]
 
 
 def _reads() -> list[Read]:
@@ -107,12 +108,12 @@ def _run(number: int) -> list[Any]:
     return [line.start(project="project-1"), *tests, line.end(counts={"passed": _TESTS})]
 
 
-def _bars(read: Read, runtime: Runtime, client: HTTPConnection) -> list[Bar]:
+def _bars(read: Read, runtime: Runtime, writer: Runtime, client: HTTPConnection) -> list[Bar]:
     say(f"bench: {read.name}")
     here: list[float] = []
     there: list[float] = []
     for number in range(TIMES + WARM_UP):
-        runtime.store.append([_news(number)])
+        writer.store.append([_news(number)])  # on a connection of its own, like the server's
         there.append(_seconds(lambda: _get(client, read.path)))
         if sum(here) < _LONGEST_S:
             here.append(_seconds(lambda: read.ask(runtime)))

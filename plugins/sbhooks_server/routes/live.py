@@ -16,6 +16,7 @@ from typing import Any
 from litestar import asgi
 
 from sbhooks_server import frames
+from sbhooks_server.admission import Admission, Visitor
 from sbhooks_server.asgi import Connection, Receive, Send
 from sbhooks_server.frames import (
     Authenticate,
@@ -25,7 +26,6 @@ from sbhooks_server.frames import (
     Subscribe,
     Unsubscribe,
 )
-from sbhooks_server.guard import Guard, Visitor
 from sbhooks_server.hub import EVENTS_PER_FRAME, Client, Hub
 from sbhooks_server.limiter import Limiter
 from sbhooks_server.refusals import Refusal
@@ -119,12 +119,12 @@ class Talk:
         return True
 
     def _authenticate(self, token: str) -> None:
-        guard: Guard | None = self._scope.get("sbhooks_guard")
+        admission: Admission | None = self._scope.get("sbhooks_admission")
         client = self._scope.get("client")
-        if guard is None:
+        if admission is None:
             raise BadAsk("token_refused", "tokens cannot be checked here")
         try:
-            visitor = guard.visitor(f"Bearer {token}", client[0] if client else "unknown")
+            visitor = admission.visitor(f"Bearer {token}", client[0] if client else "unknown")
         except Refusal as refusal:
             raise BadAsk("token_refused", refusal.detail) from refusal
         if not visitor.may("read"):

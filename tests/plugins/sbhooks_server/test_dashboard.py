@@ -24,7 +24,7 @@ from sbhooks.events import Detail, Event, Failure, Outcome, Vcs, utc_now
 from sbhooks.testing.factories import Timeline
 from sbhooks_server.dashboard.charts import rate
 from sbhooks_server.dashboard.rows import as_csv
-from sbhooks_server.guard import Policy
+from sbhooks_server.policy import Policy
 
 from .conftest import PATIENCE_S, Process, Serving, kept_port, served
 

@@ -25,8 +25,8 @@ from sbhooks.runtime import Runtime
 from sbhooks.testing.factories import Timeline
 from sbhooks_server import hub as hubs
 from sbhooks_server.frames import BadAsk, read
-from sbhooks_server.guard import Policy
 from sbhooks_server.hub import MOST_WAITING, Client, Hub
+from sbhooks_server.policy import Policy
 from sbhooks_server.routes import live
 from sbhooks_server.tokens import TokenFile
 
