@@ -26,10 +26,11 @@ from sbhooks_server.frames import (
     Subscribe,
     Unsubscribe,
 )
-from sbhooks_server.hub import EVENTS_PER_FRAME, Client, Hub
+from sbhooks_server.hub import Client, Hub
 from sbhooks_server.limiter import Limiter
 from sbhooks_server.refusals import Refusal
 from sbhooks_server.site import Site
+from sbhooks_server.tailing import next_piece
 
 PROTOCOL = "sbhooks.v1"
 _TOKEN = "sbhooks.token."  # noqa: S105 - the prefix of a subprotocol
@@ -206,11 +207,10 @@ class Talk:
         """Send what has been stored since a position, then whatever comes, without a seam."""
         store = self._hub.store
         while True:
-            tail = await asyncio.to_thread(store.tail, after, limit=EVENTS_PER_FRAME)
-            after = max(tail.position, after)
-            if tail.events:
-                text = frames.events(tail.events, after)
-                await self._send({"type": "websocket.send", "text": text})
+            piece = await asyncio.to_thread(next_piece, store, after)
+            after = max(piece.position, after)
+            if piece.text is not None:
+                await self._send({"type": "websocket.send", "text": piece.text})
                 continue
             await self._hub.advance()
             if self._hub.position <= after:  # nothing was awaited since: no event is between
