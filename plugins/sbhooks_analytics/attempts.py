@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from sbhooks import cutoff
+from sbhooks.cutoff import INTERRUPTED
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
-from sbhooks_analytics import cutoff
-from sbhooks_analytics.cutoff import INTERRUPTED
 
 SLOW_SHARE = 0.05  #: Of the time of all tests; what takes less is not called slow.
 SLOW_S = 0.1  #: Of what is over sooner nobody notices the share.

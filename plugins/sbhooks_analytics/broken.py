@@ -15,9 +15,9 @@ from itertools import takewhile
 
 import msgspec
 
+from sbhooks.cutoff import INTERRUPTED
 from sbhooks.store import EventQuery, EventReader, Rollup
 from sbhooks_analytics.attempts import Case, by_run, summaries
-from sbhooks_analytics.cutoff import INTERRUPTED
 from sbhooks_analytics.flaky import grouped, verdict
 from sbhooks_analytics.runs import Run, runs_of
 

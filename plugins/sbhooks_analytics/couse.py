@@ -19,8 +19,8 @@ from typing import TypeVar
 
 import msgspec
 
+from sbhooks.cutoff import chunks
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
-from sbhooks_analytics.cutoff import chunks
 from sbhooks_analytics.news import news, origin
 from sbhooks_analytics.ranked import ranked, sums
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from sbhooks.cutoff import chunks
 from sbhooks.store import Dimension, EventQuery, EventReader, RanksSkills, Rollup
 from sbhooks.wording import count
-from sbhooks_analytics.cutoff import chunks
 
 
 class Ranked(NamedTuple):

@@ -22,8 +22,8 @@ from typing import Literal
 
 import msgspec
 
+from sbhooks.cutoff import chunks
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
-from sbhooks_analytics.cutoff import chunks
 from sbhooks_analytics.ranked import Ranked, ranked
 
 Metric = Literal["completion_rate", "duration", "invocations"]

@@ -148,15 +148,16 @@ def _options(panel: Panel) -> dict[str, Any]:
     if panel.kind == "gauge":
         return {"reduceOptions": _REDUCE, "showThresholdMarkers": True}
     if panel.kind == "piechart":
-        return {"reduceOptions": _REDUCE, "pieType": "donut", "legend": _LEGEND,
-                "displayLabels": ["percent"]}  # fmt: skip
+        return {"reduceOptions": _REDUCE, "pieType": "donut", "displayLabels": ["percent"],
+                "legend": {**_LEGEND, "values": ["percent"]}}  # fmt: skip
     if panel.kind == "heatmap":
         return {
             "calculate": False, "cellGap": 1, "legend": {"show": True},
-            "color": {"mode": "scheme", "scheme": "Blues", "steps": 32, "reverse": True},
+            "color": {"mode": "scheme", "scheme": "Blues", "steps": 32, "reverse": True,
+                      "exponent": 0.5, "fill": "dark-blue"},
             "yAxis": {"unit": panel.unit}, "tooltip": {"mode": "single"},
         }  # fmt: skip
-    return {"showHeader": True, "cellHeight": "sm", "footer": {"show": False},
+    return {"showHeader": True, "cellHeight": "sm",
             "sortBy": [{"displayName": panel.queries[0].legend, "desc": True}]}  # fmt: skip
 
 
@@ -213,7 +214,8 @@ def _labels(name: str, label: str, query: str) -> dict[str, Any]:
 
 def _link() -> dict[str, Any]:
     return {"type": "dashboards", "title": "sbhooks", "tags": ["sbhooks"], "asDropdown": False,
-            "keepTime": True, "includeVars": True, "targetBlank": False}  # fmt: skip
+            "keepTime": True, "includeVars": True, "targetBlank": False,
+            "icon": "dashboard", "tooltip": "Dashboards of sbhooks"}  # fmt: skip
 
 
 def _restarts() -> dict[str, Any]:

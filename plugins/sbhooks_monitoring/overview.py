@@ -64,9 +64,8 @@ OVERVIEW = (
         title="Workflow Phase Distribution", kind="piechart", width=8, height=10,
         about="Invocations in the time range by the phase of the workflow that they stood in.",
         queries=(
-            Query("label_replace(sum by (workflow_phase) "
-                  f"(increase(skill_invocations_total{{{_OF}}}[$__range])), "
-                  '"workflow_phase", "none", "workflow_phase", "")', "{{workflow_phase}}",
+            Query("sum by (workflow_phase) "
+                  f"(increase(skill_invocations_total{{{_OF}}}[$__range]))", "{{workflow_phase}}",
                   instant=True),
         ),
     ),

@@ -7,16 +7,18 @@ about a thousand. Findings of plugins are asked of the plugins.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 
+from sbhooks import cutoff
 from sbhooks.events import SessionEnd, SessionStart
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 
 Step = Literal["hour", "day"]
+MOST_POINTS = 1_000  #: Of a series.
 _Z_95 = 1.959963984540054
 _CHUNK = 500
 
@@ -95,7 +97,8 @@ class Test(msgspec.Struct, frozen=True, kw_only=True):
         params: The parameters.
         project: The project that it belongs to.
         attempts: How many were recorded.
-        outcomes: How they ended, in pytest's words: ``{"passed": 12, "failed": 1}``.
+        outcomes: How they ended, in pytest's words: ``{"passed": 12, "failed": 1}``; beside
+            them ``"interrupted"`` for those that were stopped, or killed with their run.
         p50_seconds: Half of the attempts took no longer; ``None`` without durations.
         p95_seconds: 95 of 100 attempts took no longer.
         last_at: When the newest ended, UTC.
@@ -132,9 +135,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         project: What was worked on.
         tool: The tool that ran.
         started_at: UTC.
-        ended_at: UTC; ``None`` while it runs, as are the next two.
+        ended_at: UTC; ``None`` while it runs, as are the next three.
         outcome: How it ended.
-        duration_s: Wall-clock time.
+        reason: Why, such as ``"killed"``, if that is known.
+        duration_s: Wall-clock time; of a run that was killed, what is known of it.
         counts: What the tool counted, such as ``{"passed": 12}``.
         commit: What was checked out.
         branch: Likewise.
@@ -147,6 +151,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
+    reason: str | None
     duration_s: float | None
     counts: dict[str, int]
     commit: str | None
@@ -160,9 +165,16 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What plugins found, the most important first."""
+    """What plugins found, the most important first.
 
-    insights: list[Any]  #: Each as the reference of insights describes its ``kind``.
+    Attributes:
+        insights: Each as the reference of insights describes its ``kind``.
+        as_of: When plugins were asked, UTC. They are asked again when something was stored, but
+            not at once where that takes long.
+    """
+
+    insights: list[Any]
+    as_of: datetime
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,31 +217,57 @@ def skill(rollup: Rollup) -> Skill:
     )
 
 
-def series(store: EventReader, query: EventQuery, *, step: Step, most: int = 1_000) -> Series:
+def series(store: EventReader, query: EventQuery, *, step: Step) -> Series:
     """Invocations per hour or day, the empty ones between the first and the last included."""
     chosen = msgspec.structs.replace(query, kinds=("invocation",))
-    found = {_begin(r.key[0], step): r for r in store.rollup(chosen, by=[step])}
+    newest = next(store.events(msgspec.structs.replace(chosen, newest_first=True, limit=1)), None)
+    if newest is None:
+        return points({}, query, step)
+    oldest = begin_of(newest.at, step) - length_of(step) * (MOST_POINTS - 1)
+    if query.since is None or query.since < oldest:
+        chosen = msgspec.structs.replace(chosen, since=oldest)
+    rollups = ((_begin(r.key[0], step), r) for r in store.rollup(chosen, by=[step]))
+    return points({at: _point(at, r) for at, r in rollups}, query, step)
+
+
+def points(found: Mapping[datetime, Point], query: EventQuery, step: Step) -> Series:
+    """A series from its points, with those between them in which nothing happened."""
     name = query.skills[0] if query.skills else None
     if not found:
         return Series(skill_name=name, step=step, points=[])
-    length = timedelta(hours=1) if step == "hour" else timedelta(days=1)
-    last = max(found)
-    number = min(most, (last - min(found)) // length + 1)
+    length, last = length_of(step), max(found)
+    number = min(MOST_POINTS, (last - min(found)) // length + 1)
     times = [last - length * back for back in reversed(range(number))]
-    return Series(skill_name=name, step=step, points=[_point(at, found.get(at)) for at in times])
+    return Series(skill_name=name, step=step, points=[found.get(at) or _empty(at) for at in times])
+
+
+def length_of(step: Step) -> timedelta:
+    """How long an hour or a day is."""
+    return timedelta(hours=1) if step == "hour" else timedelta(days=1)
+
+
+def begin_of(at: datetime, step: Step) -> datetime:
+    """When the hour or day of a time began, UTC."""
+    hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour if step == "hour" else hour.replace(hour=0)
 
 
 def tests(store: EventReader, query: EventQuery, *, limit: int) -> Tests:
     """Tests with their counts, those that failed most often first."""
-    chosen = msgspec.structs.replace(query, kinds=("test-result",))
     by: list[Dimension] = ["project", "test", "params", "subtest", "detail"]
-    rows = [r for r in store.rollup(chosen, by=by) if r.key[1] is not None and r.key[3] is None]
+    every = cutoff.rollup(store, query, by)
+    rows = [r for r in every if r.key[1] is not None and r.key[3] is None]
     outcomes: dict[tuple[str | None, ...], dict[str, int]] = {}
     for row in rows:
         outcomes.setdefault(row.key[:3], {})[str(row.key[4])] = row.n
     whole = merge(rows, keep=(0, 1, 2))
-    whole.sort(key=lambda r: (-_bad(outcomes[r.key]), str(r.key)))
+    whole.sort(key=lambda r: _worst(outcomes[r.key], r.key))
     return Tests(tests=[_test(r, outcomes[r.key]) for r in whole[:limit]], total=len(whole))
+
+
+def worst_first(tests: Iterable[Test]) -> list[Test]:
+    """Tests in the order in which :func:`tests` tells them."""
+    return sorted(tests, key=lambda t: _worst(t.outcomes, (t.project, t.test, t.params)))
 
 
 def runs(store: EventReader, query: EventQuery, *, limit: int) -> Runs:
@@ -270,18 +308,24 @@ def _begin(label: str | None, step: Step) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _point(at: datetime, rollup: Rollup | None) -> Point:
+def _point(at: datetime, rollup: Rollup) -> Point:
     return Point(
         at=at,
-        total_invocations=rollup.n if rollup else 0,
-        completed=rollup.outcomes.get("success", 0) if rollup else 0,
-        avg_duration_seconds=rollup.duration_mean if rollup else None,
-        p95_seconds=rollup.quantile(0.95) if rollup else None,
+        total_invocations=rollup.n,
+        completed=rollup.outcomes.get("success", 0),
+        avg_duration_seconds=rollup.duration_mean,
+        p95_seconds=rollup.quantile(0.95),
     )
 
 
-def _bad(outcomes: dict[str, int]) -> int:
-    return outcomes.get("failed", 0) + outcomes.get("error", 0)
+def _empty(at: datetime) -> Point:
+    return Point(
+        at=at, total_invocations=0, completed=0, avg_duration_seconds=None, p95_seconds=None
+    )
+
+
+def _worst(outcomes: Mapping[str, int], key: tuple[str | None, ...]) -> tuple[int, str]:
+    return -outcomes.get("failed", 0) - outcomes.get("error", 0), str(key)
 
 
 def _test(rollup: Rollup, outcomes: dict[str, int]) -> Test:
@@ -306,6 +350,7 @@ def _run(start: SessionStart, end: SessionEnd | None) -> Run:
         started_at=start.at,
         ended_at=end.at if end else None,
         outcome=str(end.outcome) if end else None,
+        reason=end.reason if end else None,
         duration_s=end.duration_s if end else None,
         counts=end.counts if end else {},
         commit=start.vcs.commit if start.vcs else None,

@@ -18,8 +18,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from sbhooks import __version__, problems
 from sbhooks.errors import SbhooksError
+from sbhooks_server.admission import Admission
 from sbhooks_server.asgi import Application
-from sbhooks_server.guard import Guard, Policy
+from sbhooks_server.guard import Guard
+from sbhooks_server.policy import Policy
 from sbhooks_server.refusals import problem
 from sbhooks_server.routes import health, ingest, live, metrics, page, read
 from sbhooks_server.site import Site
@@ -54,6 +56,7 @@ def create_app(runtime: Runtime, policy: Policy | None = None) -> Guard:
         finally:
             await site.keeper.stop()
             await site.hub.stop()
+            await asyncio.to_thread(site.findings.stop)
             await asyncio.to_thread(site.detected.stop)
 
     litestar = Litestar(
@@ -68,9 +71,8 @@ def create_app(runtime: Runtime, policy: Policy | None = None) -> Guard:
         logging_config=None,
         request_max_body_size=None,  # the guard has read and measured it
     )
-    return Guard(
-        cast("Application", litestar), site.policy, site.tokens, site.audit, _takers(litestar)
-    )
+    admission = Admission(site.policy, site.tokens, site.audit)
+    return Guard(cast("Application", litestar), site.policy, admission, _takers(litestar))
 
 
 def described() -> dict[str, Any]:

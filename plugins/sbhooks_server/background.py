@@ -15,7 +15,7 @@ import msgspec
 
 from sbhooks.errors import SbhooksError
 from sbhooks.folders import make_private
-from sbhooks_server.serving import Running, Started, Stopped, status
+from sbhooks_server.running import Running, Started, Stopped, status
 
 R = TypeVar("R", bound=Running)
 LOG = "server.log"

@@ -15,7 +15,8 @@ from sbhooks.cli_options import CommandLine, json_option, warn
 
 if TYPE_CHECKING:
     from sbhooks.output import Output
-    from sbhooks_server.serving import Address, Running
+    from sbhooks_server.address import Address
+    from sbhooks_server.running import Running
     from sbhooks_server.tokens import NewToken
 
 R = TypeVar("R")
@@ -45,6 +46,15 @@ _ADDRESS_OPTIONS = (
     click.option("--require-token", is_flag=True, help="Ask everybody for a token."),
     click.option("--tls-cert", type=_FILE, metavar="FILE", help="Certificate chain, PEM."),
     click.option("--tls-key", type=_FILE, metavar="FILE", help="Key of the certificate, PEM."),
+    click.option(
+        "--jwt-key", type=_FILE, metavar="FILE",
+        help="Take JWTs that are signed with this key: an RSA public key (PEM), or a secret.",
+    ),
+    click.option("--jwt-issuer", metavar="URL", help="Who issues them: their 'iss'."),
+    click.option(
+        "--jwt-audience", default="sbhooks", show_default=True, metavar="NAME",
+        help="Whom they are for: their 'aud'.",
+    ),
     click.option("--store", "store_url", metavar="URL", help="Serve this store."),
 )  # fmt: skip
 
@@ -56,7 +66,7 @@ def _with_address(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def _address(options: dict[str, Any]) -> Address:
-    from sbhooks_server.serving import Address
+    from sbhooks_server.address import Address
 
     return Address(
         host=options["host"],
@@ -67,6 +77,9 @@ def _address(options: dict[str, Any]) -> Address:
         require_token=options["require_token"],
         tls_cert=options["tls_cert"],
         tls_key=options["tls_key"],
+        jwt_key=options["jwt_key"],
+        jwt_issuer=options["jwt_issuer"],
+        jwt_audience=options["jwt_audience"],
     )
 
 
@@ -114,8 +127,8 @@ def server_start(
     It writes to server.log in the home, and goes on when the terminal is closed.
     """
     from sbhooks.output import show
+    from sbhooks_server.address import check
     from sbhooks_server.background import start
-    from sbhooks_server.serving import check
 
     address = _address(options)
     check(address, line.config.home)
@@ -145,7 +158,7 @@ def server_status(line: CommandLine, as_json: bool) -> None:
     from sbhooks.events import utc_now
     from sbhooks.output import show
     from sbhooks.wording import ago
-    from sbhooks_server.serving import status
+    from sbhooks_server.running import status
 
     running = status(line.config.home)
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 
-from sbhooks.events import Event, kind_of
+from prometheus_client.samples import Exemplar
+
+from sbhooks.events import Event, Invocation, kind_of
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
 
 BOUNDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  #: Of the histogram, in seconds.
@@ -23,6 +25,8 @@ WHOLE_EVERY_S = 300.0
 _LAST_BUCKETS = [bucket(bound) for bound in BOUNDS]
 _NAMES = (*map(repr, BOUNDS), "+Inf")
 _TRIES = 3
+NO_PHASE = "unknown"  #: The label of an invocation without a phase; an empty one is none at all.
+_LONGEST_EXEMPLAR = 128  # characters of all labels, names included: OpenMetrics, "Exemplars"
 
 
 class Sums:
@@ -34,14 +38,16 @@ class Sums:
         within: How many durations fall under each bound and not under the one before.
         timed: How many have a duration.
         seconds: Their sum.
+        examples: Of each part of ``within`` the newest invocation, if it came as news.
     """
 
-    __slots__ = ("completed", "n", "seconds", "timed", "within")
+    __slots__ = ("completed", "examples", "n", "seconds", "timed", "within")
 
     def __init__(self) -> None:
         self.n = self.completed = self.timed = 0
         self.seconds = 0.0
         self.within = [0] * (len(BOUNDS) + 1)
+        self.examples: dict[int, Exemplar] = {}
 
     def add_rollup(self, rollup: Rollup) -> None:
         """Take in what the store has added up."""
@@ -52,14 +58,16 @@ class Sums:
         for index, number in rollup.buckets.items():
             self.within[bisect_left(_LAST_BUCKETS, index)] += number
 
-    def add_one(self, outcome: str | None, duration_s: float | None) -> None:
+    def add_one(self, event: Invocation) -> None:
         """Take in one invocation."""
         self.n += 1
-        self.completed += outcome == "success"
-        if duration_s is not None:
+        self.completed += event.outcome == "success"
+        if event.duration_s is not None:
             self.timed += 1
-            self.seconds += duration_s
-            self.within[bisect_left(_LAST_BUCKETS, bucket(duration_s))] += 1
+            self.seconds += event.duration_s
+            place = bisect_left(_LAST_BUCKETS, bucket(event.duration_s))
+            self.within[place] += 1
+            self._note({place: _example(event, event.duration_s)})
 
     def add(self, other: Sums) -> None:
         """Take in those of something else."""
@@ -68,10 +76,33 @@ class Sums:
         self.timed += other.timed
         self.seconds += other.seconds
         self.within = [a + b for a, b in zip(self.within, other.within, strict=True)]
+        self._note(other.examples)
 
-    def buckets(self) -> list[tuple[str, float]]:
-        """How many durations are no longer than each bound."""
-        return list(zip(_NAMES, accumulate(self.within), strict=True))
+    def buckets(self) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+        """How many durations are no longer than each bound, with an example if there is one."""
+        numbers = zip(_NAMES, accumulate(self.within), strict=True)
+        return [
+            (*pair, self.examples[place]) if place in self.examples else pair
+            for place, pair in enumerate(numbers)
+        ]
+
+    def _note(self, examples: Mapping[int, Exemplar | None]) -> None:
+        """Take over examples that are newer."""
+        for place, example in examples.items():
+            known = self.examples.get(place)
+            if example is not None and (known is None or _at(known) <= _at(example)):
+                self.examples[place] = example
+
+
+def _example(event: Invocation, seconds: float) -> Exemplar | None:
+    """Names the run of an invocation, so that a point of a chart leads to it."""
+    if len("session") + len(event.session) > _LONGEST_EXEMPLAR:
+        return None
+    return Exemplar({"session": event.session}, seconds, event.at.timestamp())
+
+
+def _at(example: Exemplar) -> float:
+    return float(example.timestamp or 0.0)
 
 
 class Counted:
@@ -79,7 +110,7 @@ class Counted:
 
     Attributes:
         position: Of the store, up to which everything is in.
-        skills: Skill → phase → sums; "" for no phase.
+        skills: Skill → phase → sums; see :data:`NO_PHASE`.
         events: Source, kind and outcome → events; "" for no outcome.
         newest: Time of the latest event.
     """
@@ -119,12 +150,10 @@ class Counted:
             key = (event.source, kind_of(event), "" if outcome is None else str(outcome))
             self.events[key] = self.events.get(key, 0) + 1
             self.newest = event.at if self.newest is None else max(self.newest, event.at)
-            skill = getattr(event, "skill", None)
-            if key[1] == "invocation" and skill is not None:
-                phase = getattr(event, "phase", None) or ""
-                sums = self.skills.setdefault(skill, {}).setdefault(phase, Sums())
-                sums.add_one(outcome, getattr(event, "duration_s", None))
-                changed.add(skill)
+            if isinstance(event, Invocation):
+                phases = self.skills.setdefault(event.skill, {})
+                phases.setdefault(event.phase or NO_PHASE, Sums()).add_one(event)
+                changed.add(event.skill)
         return changed
 
     def _read(self, store: EventReader) -> None:
@@ -149,5 +178,5 @@ class Counted:
         for rollup in skills:
             skill, phase = rollup.key
             if skill is not None:
-                sums = self.skills.setdefault(skill, {}).setdefault(phase or "", Sums())
+                sums = self.skills.setdefault(skill, {}).setdefault(phase or NO_PHASE, Sums())
                 sums.add_rollup(rollup)

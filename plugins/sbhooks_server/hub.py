@@ -16,15 +16,16 @@ from contextlib import suppress
 from typing import Any
 
 from sbhooks.errors import SbhooksError
-from sbhooks.events import Event, utc_now
+from sbhooks.events import utc_now
 from sbhooks.insights import Insight, InsightQuery
 from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers, frames
 from sbhooks_server.answers import Skill
+from sbhooks_server.tailing import Piece, next_piece
 
 MOST_WAITING = 64  #: Messages that wait for a client before the oldest is dropped.
-EVENTS_PER_FRAME = 200
+MOST_WAITING_BYTES = 4 << 20  #: Likewise; the newest one may be larger.
 _LOOK_EVERY_S = 0.2
 _LOOK_AT_MOST_EVERY_S = 0.05
 _UPDATE_EVERY_S = 1.0
@@ -50,14 +51,16 @@ class Client:
         self.live = False
         self.missed = 0
         self._waiting: deque[str] = deque()
+        self._size = 0  # of what waits, in characters: Python holds about a byte for each
         self._wake: asyncio.Future[None] | None = None
 
     def put(self, text: str) -> None:
         """Have a message sent; drops the oldest one when too many wait."""
-        if len(self._waiting) >= MOST_WAITING:
-            self._waiting.popleft()
-            self.missed += 1
         self._waiting.append(text)
+        self._size += len(text)
+        while len(self._waiting) > MOST_WAITING or self._is_too_much():
+            self._size -= len(self._waiting.popleft())
+            self.missed += 1
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
@@ -72,7 +75,12 @@ class Client:
         if self.missed:
             count, self.missed = self.missed, 0
             return frames.frame("missed", count=count)
-        return self._waiting.popleft()
+        text = self._waiting.popleft()
+        self._size -= len(text)
+        return text
+
+    def _is_too_much(self) -> bool:
+        return self._size > MOST_WAITING_BYTES and len(self._waiting) > 1
 
 
 class Hub:
@@ -124,11 +132,9 @@ class Hub:
         begin = self.position
         async with self._reading:
             while True:
-                tail = await asyncio.to_thread(
-                    self._runtime.store.tail, self.position, limit=EVENTS_PER_FRAME
-                )
-                self._tell_events(tail.events, tail.position)
-                if not tail.events:
+                piece = await asyncio.to_thread(next_piece, self._runtime.store, self.position)
+                self._tell_events(piece)
+                if piece.text is None:
                     return self.position > begin
 
     async def current_skills(self) -> dict[str, Skill]:
@@ -144,14 +150,13 @@ class Hub:
         await self.current_skills()
         return self._update(skill_name)
 
-    def _tell_events(self, events: Sequence[Event], position: int) -> None:
+    def _tell_events(self, piece: Piece) -> None:
         """Move on; nothing else happens between moving on and telling."""
-        self.position = position
-        listening = [client for client in self.clients if client.live] if events else []
-        if listening:
-            text = frames.events(events, position)
-            for client in listening:
-                client.put(text)
+        self.position = piece.position
+        if piece.text is not None:
+            for client in self.clients:
+                if client.live:
+                    client.put(piece.text)
 
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()

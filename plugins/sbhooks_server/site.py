@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from functools import cached_property
-from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar.connection import ASGIConnection
 
-from sbhooks.insights import Insight
 from sbhooks.runtime import Runtime
+from sbhooks_server.admission import Visitor
 from sbhooks_server.audit import AuditLog
-from sbhooks_server.guard import Policy, Visitor
+from sbhooks_server.findings import KeptFindings
 from sbhooks_server.hub import Hub
 from sbhooks_server.keeper import Keeper
+from sbhooks_server.kept_answers import KeptAnswers
+from sbhooks_server.policy import Policy
 from sbhooks_server.tokens import TokenFile
 
 if TYPE_CHECKING:
     from sbhooks_server.detected import Detected
     from sbhooks_server.exposition import Exposition
-
-
-class Findings:
-    """What plugins found last; who holds the lock may look and replace.
-
-    Attributes:
-        asked: What it is an answer to.
-        found: The answer.
-        due: When it may be asked again, on the clock of ``time.monotonic``.
-    """
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.asked: tuple[object, ...] = ()
-        self.found: Sequence[Insight] = ()
-        self.due = 0.0
 
 
 class Site:
@@ -49,7 +33,7 @@ class Site:
 
     Attributes:
         rejected: Reason → events or requests that were not taken in.
-        findings: What plugins found last.
+        findings: Asks plugins what they found.
         started_at: When it was made, in seconds since 1970.
     """
 
@@ -59,13 +43,18 @@ class Site:
         self.tokens = TokenFile(runtime.config.home)
         self.audit = AuditLog(runtime.config.home)
         self.rejected: Counter[str] = Counter()
-        self.findings = Findings()
+        self.findings = KeptFindings(runtime)
         self.started_at = time()
 
     @cached_property
     def keeper(self) -> Keeper:
         """The one way into the store."""
         return Keeper(self.runtime, self.hub.nudge)
+
+    @cached_property
+    def kept(self) -> KeptAnswers:
+        """Skills, series and tests."""
+        return KeptAnswers(self.runtime.store)
 
     @cached_property
     def hub(self) -> Hub:

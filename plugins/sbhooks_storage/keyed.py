@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sbhooks.store import Dimension, EventQuery
@@ -22,11 +23,10 @@ def sums(
     keys = _keys(connection, query) if parts else {}
     timely = "hour" in by or "day" in by
     for part in parts:
-        for start, number, *rest in _rows(connection, part, grouped=not timely):
-            key = keys.get(number)
-            if key is not None:
-                hour = start * 24 if part.length == "day" else start
-                yield (*(_value(name, key, hour) for name in by), key[-1], *rest)
+        for start, number, *rest in _rows(connection, part, keys, grouped=not timely):
+            key = keys[number]
+            hour = start * 24 if part.length == "day" else start
+            yield (*(_value(name, key, hour) for name in by), key[-1], *rest)
 
 
 def _keys(connection: sqlite3.Connection, query: EventQuery) -> dict[int, tuple[Any, ...]]:
@@ -43,7 +43,7 @@ def _keys(connection: sqlite3.Connection, query: EventQuery) -> dict[int, tuple[
 
 
 def _rows(
-    connection: sqlite3.Connection, part: Part, *, grouped: bool
+    connection: sqlite3.Connection, part: Part, keys: Iterable[int], *, grouped: bool
 ) -> Iterator[tuple[Any, ...]]:
     length = part.length
     if grouped:
@@ -56,9 +56,9 @@ def _rows(
             f"{length}, key_no, n, timed, 1.0 * total_us, squares_us, first_us, last_us, buckets"
         )
     return connection.execute(
-        f"SELECT {columns} FROM rollup_{length} WHERE {length} >= ? AND {length} < ?"
-        + (" GROUP BY key_no" if grouped else ""),
-        (part.first, part.end),
+        f"SELECT {columns} FROM rollup_{length} WHERE {length} >= ? AND {length} < ? "
+        "AND key_no IN (SELECT value FROM json_each(?))" + (" GROUP BY key_no" if grouped else ""),
+        (part.first, part.end, json.dumps([*keys])),
     )
 
 

@@ -24,7 +24,7 @@ def measure() -> list[Bar]:
     from prometheus_client.registry import Collector
 
     from sbhooks_server.exposition import Exposition
-    from sbhooks_server.guard import Policy
+    from sbhooks_server.policy import Policy
     from sbhooks_server.site import Site
 
     class Ready(Collector):

@@ -79,7 +79,7 @@ async def _ours(size: int) -> float:
     from sbhooks.config import load_config
     from sbhooks.runtime import Runtime
     from sbhooks_server.app import create_app
-    from sbhooks_server.guard import Policy
+    from sbhooks_server.policy import Policy
 
     with tempfile.TemporaryDirectory() as home:
         config = load_config(command_line={"home": home})

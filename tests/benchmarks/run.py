@@ -20,6 +20,7 @@ import ingest
 import live
 import pytest_overhead
 import questions
+import reads
 import regressions
 import storage
 from bars import table
@@ -38,6 +39,7 @@ GROUPS = {
     "ingest": ingest.measure,
     "live": live.measure,
     "exposition": exposition.measure,
+    "reads": reads.measure,
 }
 
 

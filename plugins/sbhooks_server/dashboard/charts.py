@@ -17,7 +17,7 @@ from sbhooks_server.answers import wilson
 
 WIDTH, HEIGHT = 400, 150  #: Of the viewBox.
 LEFT, RIGHT, TOP, BOTTOM = 52, 394, 10, 126
-GOOD = ("success",)
+GOOD, BAD = ("success",), ("failure", "error", "timeout")
 
 Day = tuple[str, Rollup | None]  #: Name of a day or hour, and its sums, if anything happened.
 
@@ -109,23 +109,25 @@ def durations(days: Sequence[Day]) -> Chart:
 
 
 def attempts(days: Sequence[Day]) -> Chart:
-    """Attempts at tests, those that failed on top."""
+    """Attempts at tests: those that failed on top, those that were cut off between."""
     xs = _places(len(days))
     rows: list[tuple[str, ...]] = []
     top = _round_up(max((s.n for _, s in days if s), default=0), whole=True)
     half = min(12.0, max(0.5, (RIGHT - LEFT) / max(1, len(days)) * 0.35))
-    good_path, bad_path = "", ""
+    paths = dict.fromkeys(("good", "other", "bad"), "")
     for (name, sums), x in zip(days, xs, strict=True):
-        n = sums.n if sums else 0
-        bad = sum(sums.outcomes.get(o, 0) for o in ("failure", "error")) if sums else 0
-        rows.append((name, f"{n - bad:,}", f"{bad:,}"))
-        good_path += _bar(x, half, _y(0, top), _y(n - bad, top))
-        bad_path += _bar(x, half, _y(n - bad, top), _y(n, top))
+        n, outcomes = (sums.n, sums.outcomes) if sums else (0, {})
+        bad, cut = sum(outcomes.get(o, 0) for o in BAD), outcomes.get("cancellation", 0)
+        rows.append((name, f"{n - bad - cut:,}", f"{cut:,}", f"{bad:,}"))
+        ends = [_y(number, top) for number in (0, n - bad - cut, n - bad, n)]
+        for style, bottom, end in zip(paths, ends, ends[1:], strict=False):
+            paths[style] += _bar(x, half, bottom, end)
     return Chart(
         id="attempts", title="Attempts at tests",
-        note="Striped: failed, or broke before or after the test.",
-        columns=("UTC", "passed or skipped", "failed"), rows=rows, xs=xs,
-        shapes=[Shape(style="bar good", path=good_path), Shape(style="bar bad", path=bad_path)],
+        note="Striped: failed, or broke before or after the test. Grey: interrupted, by Ctrl-C or "
+             "because the run was killed.",
+        columns=("UTC", "passed or skipped", "interrupted", "failed"), rows=rows, xs=xs,
+        shapes=[Shape(style=f"bar {style}", path=path) for style, path in paths.items()],
         ticks=[(_y(v, top), f"{v:,.0f}") for v in (0, top)], marks=_marks(days, xs),
     )  # fmt: skip
 

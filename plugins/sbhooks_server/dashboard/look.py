@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from time import monotonic
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from sbhooks import __version__, problems, status
+from sbhooks import __version__, cutoff, problems, status
 from sbhooks.events import SessionStart
 from sbhooks.insights import Insight, InsightQuery
 from sbhooks.plugin import Plugin
@@ -23,7 +23,6 @@ from sbhooks_server.dashboard.rows import Row, rows
 from sbhooks_server.site import Site
 
 _RUNS_AT_MOST = timedelta(days=1)  # what began before and has not ended was killed
-_FRESH_S = 10.0
 _MOST_LIVE, _MOST_ROWS, _MOST_EVENTS, _MOST_PROJECTS = 10, 10, 20, 200
 
 
@@ -64,6 +63,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     findings: dict[str, list[Any]]
     machine: Machine
 
+    def ended(self, run: Run) -> str:
+        """How a run ended, in the words of ``sbhooks runs``."""
+        if run.outcome is None:
+            return "running" if self.now - run.started_at < _RUNS_AT_MOST else "unknown"
+        return "killed" if run.reason == "killed" else run.outcome
+
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """How the server and its store fare."""
@@ -103,31 +108,21 @@ def look(site: Site, filters: Filters, now: datetime) -> View:
         skills_total=skills.total,
         tests=failing,
         charts=_charts(store, query, filters),
-        findings=_by_kind(findings(site, filters, now, position)),
+        findings=_by_kind(findings(site, filters, now)),
         machine=_machine(site),
     )
 
 
-def findings(site: Site, filters: Filters, now: datetime, position: int) -> Sequence[Insight]:
-    """What plugins found; one request at a time asks them, and none too often.
-
-    Asking can take seconds, and pages are fetched again whenever something is stored. So an
-    answer to the same question holds for ten seconds at least, or ten times as long as it took.
-    """
-    question = (filters.project, filters.skill)
-    with site.findings.lock:
-        kept, begun = site.findings, monotonic()
-        asked = (*question, position, f"{now:%Y-%m-%dT%H}")
-        if kept.asked != asked and (begun >= kept.due or kept.asked[:2] != question):
-            query = InsightQuery(
-                projects=(filters.project,) if filters.project else (),
-                skills=(filters.skill,) if filters.skill else (),
-                now=now,
-                limit=_MOST_ROWS,
-            )
-            kept.found, kept.asked = site.runtime.insights(query), asked
-            kept.due = monotonic() + max(_FRESH_S, 10 * (monotonic() - begun))
-        return kept.found
+def findings(site: Site, filters: Filters, now: datetime) -> Sequence[Insight]:
+    """What plugins found; see :class:`sbhooks_server.findings.KeptFindings`."""
+    query = InsightQuery(
+        projects=(filters.project,) if filters.project else (),
+        skills=(filters.skill,) if filters.skill else (),
+        now=now,
+        limit=_MOST_ROWS,
+    )
+    found, _ = site.findings.of(query)
+    return found
 
 
 def _by_kind(found: Sequence[Insight]) -> dict[str, list[Any]]:
@@ -207,12 +202,24 @@ def _days(store: EventReader, query: EventQuery, kind: str, step: Dimension) -> 
         return []
     length = timedelta(hours=1) if step == "hour" else timedelta(days=1)
     shape = "%Y-%m-%dT%H" if step == "hour" else "%Y-%m-%d"
+    if kind == "test-result":
+        for event in cutoff.killed(store, wanted):
+            name = event.at.astimezone(UTC).strftime(shape)
+            found[name] = _cut_off(found[name])
     at, last = (datetime.strptime(name, shape) for name in (min(found), max(found)))
     names = []
     while at <= last:
         names.append(at.strftime(shape))
         at += length
     return [(name.replace("T", " ") + ":00" * (step == "hour"), found.get(name)) for name in names]
+
+
+def _cut_off(sums: Rollup) -> Rollup:
+    """With one of the errors counted as cut off: its run was killed."""
+    outcomes = Counter(sums.outcomes)
+    outcomes["error"] -= 1
+    outcomes["cancellation"] += 1
+    return msgspec.structs.replace(sums, outcomes=dict(outcomes))
 
 
 def _machine(site: Site) -> Machine:

@@ -56,6 +56,13 @@ function heard(message) {
   if (message.type === "missed" || (message.position ?? shown) > shown) refresh();
 }
 
+function ended(event) {
+  const cut = ["killed", "interrupted"].includes(event.failure?.fingerprint);
+  if (event.kind === "test-result" && (cut || event.outcome === "cancellation")) return "interrupted";
+  if (event.kind === "session-end" && event.reason === "killed") return "killed";
+  return {cancellation: "cancelled", skip: "skipped"}[event.outcome] ?? event.outcome ?? "–";
+}
+
 function addEvent(event) {
   const body = document.getElementById("events");
   if (!body) return; // the page had none; it is fetched again anyway
@@ -64,7 +71,7 @@ function addEvent(event) {
   const time = document.createElement("time");
   time.dateTime = event.at;
   const what = event.test ?? event.skill ?? event.stage ?? event.phase_to ?? event.tool ?? event.reason ?? "–";
-  const cells = [time, event.kind, event.params ? `${what}[${event.params}]` : what, event.outcome ?? "–", "–"];
+  const cells = [time, event.kind, event.params ? `${what}[${event.params}]` : what, ended(event), "–"];
   for (const cell of cells) row.insertCell().append(cell);
   row.cells[2].className = "name";
   row.cells[4].className = "n";

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from sbhooks.events import Event
+from sbhooks.cutoff import INTERRUPTED, is_cut_off
+from sbhooks.events import Event, SessionEnd, TestResult
 from sbhooks.insights import Insight
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers
@@ -43,10 +44,19 @@ def row(event: Event) -> Row:
         kind=str(event.__struct_config__.tag),
         source=event.source,
         subject=f"{subject}[{params}]" if params else subject,
-        outcome=str(getattr(event, "outcome", "") or ""),
+        outcome=_outcome(event),
         duration_s=getattr(event, "duration_s", None),
         session=event.session,
     )
+
+
+def _outcome(event: Event) -> str:
+    """How it ended; nothing that was cut off failed."""
+    if isinstance(event, TestResult) and is_cut_off(event):
+        return INTERRUPTED
+    if isinstance(event, SessionEnd) and event.reason == "killed":
+        return "killed"
+    return str(getattr(event, "outcome", "") or "")
 
 
 def rows(store: EventReader, query: EventQuery, *, limit: int, params: str = "") -> list[Row]:

@@ -16,6 +16,7 @@ from typing import Any
 from litestar import asgi
 
 from sbhooks_server import frames
+from sbhooks_server.admission import Admission, Visitor
 from sbhooks_server.asgi import Connection, Receive, Send
 from sbhooks_server.frames import (
     Authenticate,
@@ -25,11 +26,11 @@ from sbhooks_server.frames import (
     Subscribe,
     Unsubscribe,
 )
-from sbhooks_server.guard import Guard, Visitor
-from sbhooks_server.hub import EVENTS_PER_FRAME, Client, Hub
+from sbhooks_server.hub import Client, Hub
 from sbhooks_server.limiter import Limiter
 from sbhooks_server.refusals import Refusal
 from sbhooks_server.site import Site
+from sbhooks_server.tailing import next_piece
 
 PROTOCOL = "sbhooks.v1"
 _TOKEN = "sbhooks.token."  # noqa: S105 - the prefix of a subprotocol
@@ -119,12 +120,12 @@ class Talk:
         return True
 
     def _authenticate(self, token: str) -> None:
-        guard: Guard | None = self._scope.get("sbhooks_guard")
+        admission: Admission | None = self._scope.get("sbhooks_admission")
         client = self._scope.get("client")
-        if guard is None:
+        if admission is None:
             raise BadAsk("token_refused", "tokens cannot be checked here")
         try:
-            visitor = guard.visitor(f"Bearer {token}", client[0] if client else "unknown")
+            visitor = admission.visitor(f"Bearer {token}", client[0] if client else "unknown")
         except Refusal as refusal:
             raise BadAsk("token_refused", refusal.detail) from refusal
         if not visitor.may("read"):
@@ -206,11 +207,10 @@ class Talk:
         """Send what has been stored since a position, then whatever comes, without a seam."""
         store = self._hub.store
         while True:
-            tail = await asyncio.to_thread(store.tail, after, limit=EVENTS_PER_FRAME)
-            after = max(tail.position, after)
-            if tail.events:
-                text = frames.events(tail.events, after)
-                await self._send({"type": "websocket.send", "text": text})
+            piece = await asyncio.to_thread(next_piece, store, after)
+            after = max(piece.position, after)
+            if piece.text is not None:
+                await self._send({"type": "websocket.send", "text": piece.text})
                 continue
             await self._hub.advance()
             if self._hub.position <= after:  # nothing was awaited since: no event is between

@@ -55,7 +55,7 @@ def as_csv(request: Web, name: FromPath[str]) -> Response[bytes]:
         return _error(request, 400, "This filter makes no sense", str(error))
     store = site.runtime.store
     if name == "insights":
-        found: Any = tables.findings(findings(site, filters, now, store.high_water()))
+        found: Any = tables.findings(findings(site, filters, now))
     else:
         found = tables.table(name, store, filters.query(now), params=filters.params)
     if found is None:

@@ -44,7 +44,7 @@ def skills(
     limit: Limit = 100,
 ) -> Skills:
     """Say how skills fared, the most used first."""
-    return answers.skills(_store(request), _query(since, until, project), limit=limit)
+    return site_of(request).kept.skills(_query(since, until, project), limit=limit)
 
 
 @get("/api/v1/series", tags=["skills"], sync_to_thread=True, responses=problems(400, 503))
@@ -59,7 +59,7 @@ def series(
 ) -> Series:
     """Count invocations per hour or day, of one skill or of all together."""
     query = _query(since, until, project, skills=() if skill is None else (skill,))
-    return answers.series(_store(request), query, step=step)
+    return site_of(request).kept.series(query, step=step)
 
 
 @get("/api/v1/tests", tags=["tests"], sync_to_thread=True, responses=problems(400, 503))
@@ -74,7 +74,7 @@ def tests(
 ) -> Tests:
     """Say how tests fared, those that failed most often first."""
     query = _query(since, until, project, tests=() if test is None else (test,))
-    return answers.tests(_store(request), query, limit=limit)
+    return site_of(request).kept.tests(query, limit=limit)
 
 
 @get("/api/v1/runs", tags=["runs"], sync_to_thread=True, responses=problems(400, 503))
@@ -120,8 +120,9 @@ def insights(
         now=utc_now(),
         limit=limit,
     )
-    found = site_of(request).runtime.insights(query)
-    return Findings(insights=[one for one in found if kind in {None, _kind(one)}])
+    found, as_of = site_of(request).findings.of(query)
+    chosen = [one for one in found if kind in {None, _kind(one)}]
+    return Findings(insights=chosen, as_of=as_of)
 
 
 @get("/api/v1/events", tags=["events"], sync_to_thread=True, responses=problems(400, 503))

@@ -26,7 +26,7 @@ import uvicorn
 
 from sbhooks.config import load_config
 from sbhooks.runtime import Runtime
-from sbhooks_server.guard import Policy
+from sbhooks_server.policy import Policy
 from sbhooks_server.serving import config
 from sbhooks_server.site import Site
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ pytest.importorskip("prometheus_client")
 
 from sbhooks.events import Codec, Event, Outcome
 from sbhooks.store import EventStore
-from sbhooks.testing.factories import Timeline
+from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_server import counted, skill_series
 from sbhooks_server.counted import Counted, Sums
@@ -96,4 +97,25 @@ def test_much_news_are_counted_by_reading_everything(
     following.follow(kept)
     kept.append([Timeline().invocation("lint") for _ in range(4)])
     assert following.follow(kept) is None
-    assert following.skills["lint"][""].n == 4
+    assert following.skills["lint"]["unknown"].n == 4
+
+
+def test_the_newest_invocation_of_a_bucket_is_its_example(kept: EventStore) -> None:
+    kept.append([Timeline("old").invocation("lint", duration_s=0.3)])
+    following = Counted()
+    following.follow(kept)
+    assert following.skills["lint"]["unknown"].examples == {}  # it is not known which it was
+    line = Timeline("new")
+    kept.append([
+        line.invocation("lint", duration_s=0.3), line.invocation("lint", duration_s=0.4),
+        Timeline("x" * 200).invocation("lint", duration_s=9.0), line.invocation("lint"),
+        Timeline("other", start=NOON + timedelta(days=1)).invocation("lint", phase="setup",
+                                                                     duration_s=0.2),
+    ])  # fmt: skip
+    following.follow(kept)
+    phases = following.skills["lint"]
+    assert {place: one.value for place, one in phases["unknown"].examples.items()} == {1: 0.4}
+    whole = Sums()
+    for phase in ("setup", "unknown"):
+        whole.add(phases[phase])
+    assert whole.examples[1].labels == {"session": "other"}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 pytest.importorskip("playwright", reason="looks at pages with playwright")
@@ -19,11 +20,11 @@ pytest.importorskip("axe_playwright_python", reason="checks pages with axe")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from sbhooks.events import Event, Outcome, Vcs, utc_now
+from sbhooks.events import Detail, Event, Failure, Outcome, Vcs, utc_now
 from sbhooks.testing.factories import Timeline
 from sbhooks_server.dashboard.charts import rate
 from sbhooks_server.dashboard.rows import as_csv
-from sbhooks_server.guard import Policy
+from sbhooks_server.policy import Policy
 
 from .conftest import PATIENCE_S, Process, Serving, kept_port, served
 
@@ -194,6 +195,41 @@ def test_the_keyboard_reads_a_chart(page: Page, server: Serving) -> None:
     expect(plot.locator("output")).to_contain_text(str(second))
     page.keyboard.press("Escape")
     expect(plot.locator("output")).to_be_empty()
+
+
+def test_what_was_cut_off_has_not_failed_as_on_the_command_line(
+    browser: Browser, serving: Callable[..., Serving], sbhooks: Callable[..., Any]
+) -> None:
+    server = serving()
+    line = Timeline("killed-run", start=utc_now() - timedelta(hours=1))
+    dead = msgspec.structs.replace(
+        line.passed("t.py::slow"), outcome=Outcome.ERROR, detail=Detail.ERROR, setup_s=None,
+        call_s=None, teardown_s=None, failure=Failure(fingerprint="killed", type="Killed"),
+    )  # fmt: skip
+    stopped = Timeline("stopped-run", start=utc_now() - timedelta(hours=2))
+    server.runtime.store.append([
+        line.start(), line.passed("t.py::slow"), line.failed("t.py::slow"), dead,
+        line.end(Outcome.ERROR, reason="killed"),
+        stopped.start(),
+        msgspec.structs.replace(stopped.failed("t.py::slow"), outcome=Outcome.CANCELLATION),
+        stopped.end(Outcome.CANCELLATION, reason="interrupted"),
+    ])  # fmt: skip
+    (told,) = sbhooks("tests", "list")["tests"]
+    assert (told["failed"] + told["errors"], told["interrupted"]) == (1, 2)
+    page = browser.new_page()
+    page.goto(server.url)
+    table = page.get_by_role("region", name="Tests that failed most often", exact=True)
+    cells = table.locator("tbody tr").locator("th, td").all_inner_texts()
+    assert cells[:4] == ["t.py::slow", f"{told['runs']}", "1", "2"]
+    runs = page.get_by_role("region", name="Newest runs", exact=True).locator(".outcome")
+    assert [text.strip() for text in runs.all_inner_texts()] == ["killed", "cancelled"]
+    page.get_by_text("Attempts at tests: as a table").click()
+    chart = page.get_by_role("region", name="Attempts at tests, table", exact=True)
+    rows = [row.split("\t")[1:] for row in chart.locator("tbody tr").all_inner_texts()]
+    assert [sum(map(int, column)) for column in zip(*rows, strict=True)] == [1, 2, 1]
+    told = [row.split("\t")[3] for row in page.locator("#events tr").all_inner_texts()]
+    assert [told.count(word) for word in ("interrupted", "killed", "failure")] == [2, 1, 1]
+    page.close()
 
 
 def test_a_figure_leads_to_its_rows(page: Page, server: Serving) -> None:

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from sbhooks.store import EventQuery
-from sbhooks_server import bodies, guard
+from sbhooks_server import admission, bodies
 from sbhooks_server.audit import AuditLog
-from sbhooks_server.guard import Policy
 from sbhooks_server.hosts import Allowed, host_name
+from sbhooks_server.policy import Policy
 from sbhooks_server.tokens import TokenFile
 
 from .conftest import PATIENCE_S, Serving
@@ -299,7 +299,7 @@ def test_a_revoked_token_is_refused_at_once(
 def test_guessing_is_slowed_down(
     serving: Serve, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "_FAILURES_PER_SECOND", 0.01)
+    monkeypatch.setattr(admission, "_FAILURES_PER_SECOND", 0.01)
     TokenFile(home).create("reader", ["read"], None)
     with serving(Policy(needs_token=True)).client() as client:
         answers = [client.get("/health", headers={"authorization": "Bearer x"}) for _ in range(12)]

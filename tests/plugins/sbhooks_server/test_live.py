@@ -18,16 +18,17 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from sbhooks.config import load_config
-from sbhooks.events import Outcome
+from sbhooks.events import Failure, Outcome
 from sbhooks.hookspecs import hookimpl
 from sbhooks.insights import Insight
 from sbhooks.runtime import Runtime
 from sbhooks.testing.factories import Timeline
 from sbhooks_server import hub as hubs
 from sbhooks_server.frames import BadAsk, read
-from sbhooks_server.guard import Policy
-from sbhooks_server.hub import MOST_WAITING, Client, Hub
+from sbhooks_server.hub import MOST_WAITING, MOST_WAITING_BYTES, Client, Hub
+from sbhooks_server.policy import Policy
 from sbhooks_server.routes import live
+from sbhooks_server.tailing import BYTES_PER_FRAME
 from sbhooks_server.tokens import TokenFile
 
 from .conftest import PATIENCE_S, Serving
@@ -239,6 +240,42 @@ def test_between_what_was_and_what_comes_there_is_no_seam(serving: Serve) -> Non
 
 class Odd(Insight, frozen=True, kw_only=True, tag="anomaly"):
     """An anomaly as a plugin might define it."""
+
+
+def test_large_events_come_in_messages_that_clients_take(serving: Serve) -> None:
+    server = serving()
+    failure = Failure(fingerprint="f", message="ü" * 25_000)
+    line = Timeline()
+
+    def store_some() -> list[str]:
+        events = [line.failed(failure=failure) for _ in range(30)]
+        server.runtime.store.append(events)
+        return [event.id for event in events]
+
+    wanted, got, sizes = store_some(), [], []
+    with listening(server, max_size=BYTES_PER_FRAME + 1_000) as client:
+        say(client, "subscribe", events=True, after=0)
+        while len(got) < 60:
+            message = hear(client, "event")
+            got += [event["id"] for event in message["data"]]
+            sizes.append(len(message["data"]))
+            if len(got) == 30:
+                wanted += store_some()
+    assert got == wanted  # those from before, and those that came
+    assert max(sizes) == 5
+
+
+def test_a_queue_is_bounded_by_bytes_too() -> None:
+    async def talk() -> list[str]:
+        client = Client()
+        for letter in "abc":
+            client.put(letter * (MOST_WAITING_BYTES // 2))
+        client.put("x" * (2 * MOST_WAITING_BYTES))
+        return [(await client.next())[:30] for _ in range(2)]
+
+    first, last = asyncio.run(talk())
+    assert json.loads(first) == {"type": "missed", "count": 3}
+    assert last == "x" * 30
 
 
 def test_new_anomalies_are_told_once(serving: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,8 @@ def test_it_follows_what_changes_and_survives_a_restart(serving: Serve) -> None:
     server.runtime.store.append([Timeline("run", "cli").invocation("new")])
     after = scraped(server)["skill_invocations_total"]
     assert set(after) - set(before) == {
-        (("completed", c), ("skill_name", "new"), ("workflow_phase", "")) for c in ("true", "false")
+        (("completed", c), ("skill_name", "new"), ("workflow_phase", "unknown"))
+        for c in ("true", "false")
     }
     assert scraped(serving())["skill_invocations_total"] == after
 
@@ -231,11 +232,22 @@ def test_plugins_add_routes_behind_the_same_guard(
 def test_openmetrics_is_spoken_to_those_who_ask_for_it(serving: Serve) -> None:
     server = serving()
     fill(server)
+    accept = {"accept": "application/openmetrics-text; version=1.0.0"}
     with server.client() as client:
-        accept = {"accept": "application/openmetrics-text; version=1.0.0"}
+        client.get("/metrics")
+        line = Timeline('run "2"', start=utc_now())
+        server.runtime.store.append([line.invocation("lint", duration_s=0.25)])
         answer = client.get("/metrics", headers=accept)
+        plain = client.get("/metrics").text
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert "skill_invocations" in {family.name for family in openmetrics(answer.text)}
+    families = {family.name: family for family in openmetrics(answer.text)}
+    assert "skill_invocations" in families
+    samples = families["skill_duration_seconds"].samples
+    examples = {s.labels["le"]: s.exemplar for s in samples if s.exemplar is not None}
+    assert [(le, one.labels, one.value) for le, one in examples.items()] == [
+        ("0.5", {"session": 'run "2"'}, 0.25)
+    ]
+    assert " # {" not in plain  # the older format has no exemplars
 
 
 def _program(name: str) -> str:

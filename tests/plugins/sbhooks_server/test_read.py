@@ -17,7 +17,7 @@ from sbhooks.events import Codec, Event, Outcome, Vcs
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_server.answers import wilson
-from sbhooks_server.guard import Policy
+from sbhooks_server.policy import Policy
 from sbhooks_server.routes.read import _time
 
 from .conftest import Serving, served

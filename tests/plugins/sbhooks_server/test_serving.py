@@ -23,8 +23,9 @@ from websockets.sync.client import connect
 from sbhooks.cli import main
 from sbhooks.emitter import Emitter
 from sbhooks.testing.factories import Timeline
+from sbhooks_server.address import Address, policy
 from sbhooks_server.audit import AuditLog
-from sbhooks_server.serving import Address, Server, policy
+from sbhooks_server.serving import Server
 
 from .conftest import PATIENCE_S
 

@@ -49,14 +49,14 @@ def rollup(store: EventReader, query: EventQuery, by: Sequence[Dimension]) -> li
     chosen = msgspec.structs.replace(query, kinds=("test-result",))
     names: list[Dimension] = [*by, "outcome"]
     rows = store.rollup(chosen, by=names)
-    killed = _killed(store, chosen)
-    if not killed:
+    dead = _killed(store, chosen)
+    if not dead:
         return _renamed(rows, names, by)
-    tests = sorted({str(test) for _, test, _ in killed})
+    tests = sorted({str(test) for _, test, _ in dead})
     place = by.index("test")
     doubtful = frozenset(tests)
     clear = _renamed([row for row in rows if row.key[place] not in doubtful], names, by)
-    return sorted([*clear, *_told_apart(store, chosen, by, tests, killed)], key=_order)
+    return sorted([*clear, *_told_apart(store, chosen, by, tests, dead)], key=_order)
 
 
 def chunks(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
@@ -68,16 +68,28 @@ def chunks(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
 
 def _killed(store: EventReader, query: EventQuery) -> Killed:
     """What was running when its process was killed, and how many attempts at it."""
+    return Counter((event.session, event.test, event.params) for event in killed(store, query))
+
+
+def killed(store: EventReader, query: EventQuery) -> Iterator[TestResult]:
+    """Yield the attempts that were running when their process was killed.
+
+    The store counts them as errors. Those that were stopped, by Ctrl-C, are none of them: their
+    outcome is ``cancellation``.
+
+    Args:
+        store: The events.
+        query: Which of them; the kind is always that of test results.
+    """
+    query = msgspec.structs.replace(query, kinds=("test-result",))
     ends = msgspec.structs.replace(query, kinds=("session-end",), tests=(), skills=())
     ended = store.rollup(ends, by=["session", "outcome"])
-    found: Killed = Counter()
     for sessions in chunks(str(row.key[0]) for row in ended if row.key[1] == Outcome.ERROR):
         inside = msgspec.structs.replace(query, sessions=sessions)
         for tests in chunks(_suspects(store, inside)):
             for event in store.events(msgspec.structs.replace(inside, tests=tests)):
                 if isinstance(event, TestResult) and is_cut_off(event) and not _is_named(event):
-                    found[event.session, event.test, event.params] += 1
-    return found
+                    yield event
 
 
 def _is_named(event: TestResult) -> bool:
