@@ -23,7 +23,7 @@ from sbhooks_server.asgi import Application
 from sbhooks_server.guard import Guard
 from sbhooks_server.policy import Policy
 from sbhooks_server.refusals import problem
-from sbhooks_server.routes import health, ingest, live, metrics, page, read
+from sbhooks_server.routes import found, health, ingest, live, metrics, page, read
 from sbhooks_server.site import Site
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sbhooks.runtime import Runtime
 
 _log = logging.getLogger("sbhooks.server")
-_TOPICS = (health, ingest, read, live, metrics, page)
+_TOPICS = (health, ingest, read, found, live, metrics, page)
 _BUG = "something in the server failed; its log says what"
 
 

@@ -71,6 +71,10 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise store_error(error, path, doing) from error
+    except UnicodeDecodeError as error:
+        # What SQLite complains about holds bytes of the file itself.
+        meaning = _MEANING[sqlite3.SQLITE_CORRUPT]
+        raise StoreError(f"cannot {doing} {path}: {meaning} (SQLITE_CORRUPT)") from error
     except OSError as error:
         known = {errno.EEXIST: _NO_FOLDER, errno.ENOTDIR: _NO_FOLDER} | dict.fromkeys(
             _NO_ROOM, _FULL

@@ -10,9 +10,9 @@ import gc
 import lzma
 import random
 import re
-import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from sbhooks.testing.factories import NOON, Timeline
 DATA = Path(__file__).parents[1] / "data"
 LINES, SEGMENT = 1_000_000, 20_000
 FILES = 1_000_000
-DATABASES = 10_000
+DATABASES = 5_000
 _GROWTH = 60e6  #: Bytes; what a process takes that goes on reading.
 _NOISE = (
     b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\\ud800", b"{", b"[", b"[" * 300, b'{"a":' * 300, b"}",
@@ -91,6 +91,14 @@ def survives(read: Callable[[bytes], object], number: int, make: Callable[[], by
     return good
 
 
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: a million files are written."""
+    disk = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
+    with tempfile.TemporaryDirectory(dir=disk if disk.is_dir() else tmp_path) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
 def test_a_million_wounded_lines_of_the_spool(tmp_path: Path) -> None:
     """Each is stored, set aside or there already; the database is whole."""
@@ -131,11 +139,11 @@ def _events() -> list[object]:
 
 
 @pytest.mark.slow
-def test_a_million_wounded_junit_files(tmp_path: Path) -> None:
+def test_a_million_wounded_junit_files(fast: Path) -> None:
     """Each is read to its end, or refused with its name and line."""
     from sbhooks_ci.junit import cases
 
-    chance, path = random.Random(22), _fast_folder(tmp_path) / "report.xml"
+    chance, path = random.Random(22), fast / "report.xml"
     sound = [file.read_bytes() for file in sorted((DATA / "ci").rglob("*.xml"))]
     sound = [data for data in sound if len(data) < 4_000] + [_REPORT]
 
@@ -146,7 +154,6 @@ def test_a_million_wounded_junit_files(tmp_path: Path) -> None:
 
     good = survives(read, FILES, lambda: wounded(chance, chance.choice(sound), sound))
     assert 0 < good < FILES
-    shutil.rmtree(path.parent)
 
 
 _REPORT = b"""<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite name="s" tests="3"
@@ -157,9 +164,9 @@ timestamp="2026-11-20T12:00:00" hostname="h"><testcase classname="a.b" name="t[1
 
 
 @pytest.mark.slow
-def test_a_million_wounded_files_of_settings(tmp_path: Path) -> None:
+def test_a_million_wounded_files_of_settings(fast: Path) -> None:
     """Commands read or refuse each; hosts take each, and leave out what cannot be used."""
-    chance, folder = random.Random(23), _fast_folder(tmp_path)
+    chance, folder = random.Random(23), fast
     environ = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     (folder / "sbhooks").mkdir()
     (folder / "project").mkdir()
@@ -180,11 +187,10 @@ def test_a_million_wounded_files_of_settings(tmp_path: Path) -> None:
 
     good = survives(read, FILES, lambda: wounded(chance, chance.choice(sound), sound))
     assert 0 < good < FILES
-    shutil.rmtree(folder)
 
 
 @pytest.mark.slow
-def test_ten_thousand_wounded_old_databases(tmp_path: Path) -> None:
+def test_five_thousand_wounded_old_databases(fast: Path) -> None:
     """Each is imported or refused; the store that it should join stays whole.
 
     A million would take days: each one is copied, migrated and read.
@@ -193,7 +199,7 @@ def test_ten_thousand_wounded_old_databases(tmp_path: Path) -> None:
     from sbhooks_storage.maintenance import verify
     from sbhooks_storage.sqlite import open_sqlite
 
-    chance, folder = random.Random(24), _fast_folder(tmp_path)
+    chance, folder = random.Random(24), fast
     sound, old = _small_old_database(folder), folder / "old.db"
     store = open_sqlite(folder / "events.db", EventStoreContract.codec)
     store.append(Timeline("ours").one_of_each())
@@ -218,7 +224,6 @@ def test_ten_thousand_wounded_old_databases(tmp_path: Path) -> None:
     assert 0 < good < DATABASES
     store.close()
     assert verify(folder / "events.db") == []
-    shutil.rmtree(folder)
 
 
 def _small_old_database(folder: Path) -> bytes:
@@ -241,12 +246,3 @@ def _small_old_database(folder: Path) -> bytes:
     data = path.read_bytes()
     path.unlink()
     return data
-
-
-def _fast_folder(tmp_path: Path) -> Path:
-    """A folder in memory where there is one: a million files are written."""
-    memory_disk = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
-    base = memory_disk if memory_disk.is_dir() else tmp_path
-    folder = base / f"sbhooks-wounded-{tmp_path.name}"
-    folder.mkdir()
-    return folder

@@ -116,3 +116,15 @@ def test_what_is_no_old_database_is_refused(store: SqliteEventStore, tmp_path: P
     other.write_text("no database at all, however long it may be " * 100)
     with pytest.raises(StoreError, match="not an SQLite database"):
         import_old(store, other)
+
+
+def test_a_damaged_schema_is_told_as_damage(
+    store: SqliteEventStore, old_database: OldDatabase
+) -> None:
+    path = old_database("v4")
+    sound = path.read_bytes()
+    wounded = sound.replace(b"TABLE skill_modalities", b"TABL\xff skill_modalities", 1)
+    assert wounded != sound
+    path.write_bytes(wounded)
+    with pytest.raises(StoreError, match="is damaged"):  # SQLite quotes bytes that are no text
+        import_old(store, path)

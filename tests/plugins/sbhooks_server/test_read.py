@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from sbhooks.events import Codec, Event, Outcome, Vcs
+from sbhooks.events import Codec, Event, Outcome, Vcs, utc_now
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_server.answers import wilson
+from sbhooks_server.parameters import read_time
 from sbhooks_server.policy import Policy
-from sbhooks_server.routes.read import _time
 
 from .conftest import Serving, served
 
@@ -125,6 +125,58 @@ def test_plugins_are_asked_for_insights(ask: Any) -> None:
     assert {one["kind"] for one in ask("insights")["insights"]} >= {"flaky-test"}
 
 
+def test_kinds_of_findings_have_places_of_their_own(ask: Any, serving: Serve) -> None:
+    server = serving()
+    lines = [
+        Timeline(f"r-{day}", start=utc_now() - timedelta(days=40 - day), step=timedelta(minutes=1))
+        for day in range(40)
+    ]
+    server.runtime.store.append([
+        line.invocation("lint", duration_s=9.0 if day == 39 else 0.5 + n / 100)
+        for day, line in enumerate(lines) for n in range(30)
+    ])  # fmt: skip
+    asked = asking(server)
+    for path, kind in (
+        ("anomalies", "anomaly"),
+        ("trends", "trend"),
+        ("experiments", "experiment"),
+    ):
+        told = asked(path)
+        assert told["insights"] == asked("insights", kind=kind)["insights"]
+        assert datetime.fromisoformat(told["as_of"]) <= utc_now()
+    assert {one["subject"] for one in asked("anomalies")["insights"]} == {"lint"}
+    assert asked("anomalies", skill="other")["insights"] == []
+
+
+def test_baselines_and_dependencies_are_those_that_are_kept(serving: Serve) -> None:
+    server = serving()
+    ask = asking(server)
+    assert ask("baselines") == {"baselines": []}
+    server.runtime.store.append([
+        event for n in range(12) for line in [Timeline(f"s-{n}")]
+        for event in (line.start(user=f"u-{n % 3}"), line.invocation("a"), line.invocation("b"))
+    ])  # fmt: skip
+    store = server.runtime.store
+    store.keep_results({
+        "skill_community_baselines": [
+            {"skill_name": name, "total_users": 3, "total_invocations": n,
+             "global_completion_rate": 1.0, "last_updated": "2026-11-20T12:00:00+00:00"} for name, n in (("a", 5), ("b", 12))
+        ],
+        "skill_dependencies": [
+            {"skill_a": "a", "skill_b": "b", "co_occurrence_count": 12, "lift_score": 1.5,
+             "last_updated": "2026-11-20"},
+            {"skill_a": "b", "skill_b": "a", "co_occurrence_count": 12, "lift_score": 2.5,
+             "last_updated": "2026-11-20"},
+        ],
+    })  # fmt: skip
+    assert [
+        (one["skill_name"], one["total_invocations"]) for one in ask("baselines")["baselines"]
+    ] == [("b", 12), ("a", 5)]
+    told = ask("dependencies", skill="a", limit=1)["dependencies"]
+    assert [(one["skill_a"], one["lift_score"]) for one in told] == [("b", 2.5)]
+    assert ask("dependencies", skill="nobody")["dependencies"] == []
+
+
 def test_events_are_read_on_from_a_position_without_gaps(serving: Serve) -> None:
     server = serving()
     server.runtime.store.append(some())
@@ -186,7 +238,7 @@ def test_head_is_like_get_without_a_body(server: Serving) -> None:
     ],
 )  # fmt: skip
 def test_times_are_read_as_the_standard_has_them(text: str, at: datetime) -> None:
-    assert _time(text) == at
+    assert read_time(text) == at
 
 
 def test_the_interval_is_wilsons() -> None:
