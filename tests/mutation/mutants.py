@@ -90,11 +90,13 @@ def _unseen(node: ast.AST) -> list[ast.AST]:
         found = [node.annotation]
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         found = [node.returns]
-    elif isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    ):
+    elif isinstance(node, ast.JoinedStr) or _for_types(node):
         found = [node]
     return [part for part in found if part is not None]
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def _changes(node: ast.AST) -> list[Change]:

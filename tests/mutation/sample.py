@@ -104,7 +104,7 @@ def _prepare() -> None:
 
 
 def _pip(*what: str) -> None:
-    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *what]
+    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "-qq", *what]
     subprocess.run(command, check=True)
 
 
