@@ -104,7 +104,15 @@ def _prepare() -> None:
 
 
 def _pip(*what: str) -> None:
-    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "-qq", *what]
+    command: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "-qq",
+        *what,
+    ]
     subprocess.run(command, check=True)
 
 
@@ -133,7 +141,16 @@ def _try(room: Room, module: str, place: Place) -> tuple[Mutant, bool, float]:
 
 def _noticed(room: Room, stem: str) -> bool:
     """Whether a test fails, or never ends."""
-    command = [PYTHON, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *_files(room, stem)]
+    command: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *_files(room, stem),
+    ]
     try:
         done = subprocess.run(
             command, cwd=TREE, capture_output=True, timeout=PATIENCE_SECONDS, check=False
