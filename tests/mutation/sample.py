@@ -44,7 +44,7 @@ class Room:
 ROOMS = {
     "kernel": Room(
         ("sbhooks/*.py",),
-        ("tests/sbhooks", "tests/contracts", "tests/isolation", "tests/adapters/sbhooks_pytest"),
+        ("tests/sbhooks", "tests/contracts"),
     ),
     "statistics": Room(
         (
