@@ -92,6 +92,8 @@ def _unseen(node: ast.AST) -> list[ast.AST]:
         found = [node.returns]
     elif isinstance(node, ast.JoinedStr) or _for_types(node):
         found = [node]
+    elif isinstance(node, ast.ClassDef):  # such as frozen=True
+        found = [*node.keywords]
     return [part for part in found if part is not None]
 
 

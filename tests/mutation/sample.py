@@ -35,16 +35,18 @@ PATIENCE_SECONDS = 900
 
 @dataclass(frozen=True)
 class Room:
-    """Modules, and the folders of tests that answer for them."""
+    """Modules, the folders of tests that answer for them, and those that see them at work."""
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    neighbours: tuple[str, ...] = ()
 
 
 ROOMS = {
     "kernel": Room(
         ("sbhooks/*.py",),
         ("tests/sbhooks", "tests/contracts"),
+        ("tests/isolation", "tests/adapters", "tests/plugins/sbhooks_taxonomy"),
     ),
     "statistics": Room(
         (
@@ -141,28 +143,25 @@ def _try(room: Room, module: str, place: Place) -> tuple[Mutant, bool, float]:
 
 def _noticed(room: Room, stem: str) -> bool:
     """Whether a test fails, or never ends."""
-    command: list[str | Path] = [
-        PYTHON,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        *_files(room, stem),
-    ]
+    return any(_fails(_files(folders, stem)) for folders in (room.tests, room.neighbours))
+
+
+def _fails(files: list[str]) -> bool:
+    if not files:
+        return False
+    command: list[str | Path] = [PYTHON, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     try:
         done = subprocess.run(
-            command, cwd=TREE, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+            [*command, *files], cwd=TREE, capture_output=True, timeout=PATIENCE_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return True
     return done.returncode != 0
 
 
-def _files(room: Room, stem: str) -> list[str]:
-    """The room's tests, those that speak most of the module first."""
-    files = [path for folder in room.tests for path in sorted((TREE / folder).rglob("test_*.py"))]
+def _files(folders: tuple[str, ...], stem: str) -> list[str]:
+    """The tests of folders, those that speak most of the module first."""
+    files = [path for folder in folders for path in sorted((TREE / folder).rglob("test_*.py"))]
 
     def distance(path: Path) -> tuple[bool, int]:
         return path.stem != f"test_{stem}", -path.read_text(encoding="utf-8").count(stem)
