@@ -10,7 +10,7 @@ BUILD := .build
 PIP := -m pip --disable-pip-version-check install --quiet
 SOURCES := $(shell find sbhooks plugins adapters migrations -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: demo test slow check bench docs captures coverage format clean help
+.PHONY: demo test slow check bench docs captures coverage mutants format clean help
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -56,6 +56,9 @@ coverage: $(WHEEL_VENV)/.ready ## the test suite with branch coverage
 	$(WHEEL_VENV)/bin/coverage run -m pytest $(ARGS)
 	$(WHEEL_VENV)/bin/coverage combine
 	$(WHEEL_VENV)/bin/coverage report --skip-covered --show-missing
+
+mutants: $(VENV)/.ready ## put small faults into the code: which of them does no test notice?
+	$(VENV)/bin/python tests/mutation/sample.py $(or $(ARGS),kernel)
 
 clean: ## remove environments and caches
 	rm -rf .venv $(WHEEL_VENV) $(DEMO_VENV) $(FUZZ_VENV) $(BUILD) .mypy_cache .ruff_cache .pytest_cache .hypothesis
