@@ -23,13 +23,16 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sbhooks import __version__, cli_data, cli_setup
 from sbhooks.cli_options import CommandLine, warn
 from sbhooks.errors import PluginError, SbhooksError
+
+if TYPE_CHECKING:
+    from sbhooks.plugins import Hooks
 
 BUG = 70  #: Exit status; ``EX_SOFTWARE`` of ``sysexits.h``.
 INTERRUPTED = 130
@@ -56,6 +59,21 @@ class Root(click.Group):
             self._ask_plugins(ctx)
             found = super().get_command(ctx, cmd_name)
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was asked for; one that is missing may be a plugin's that is out.
+
+        Raises:
+            click.UsageError: There is none; a note names the plugins that lack something.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not args[0].startswith("-"):
+                error.add_note(_lacking(ctx.ensure_object(CommandLine).hooks))
+            raise
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command under a name that is free.
@@ -187,7 +205,18 @@ def _usage(error: click.ClickException) -> str:
     if ctx is None:
         return what
     end = "" if what.endswith("?") else "."
-    return f"{what.rstrip('.')}{end} Run: {ctx.command_path} --help"
+    notes = " ".join(getattr(error, "__notes__", ()))
+    return f"{what.rstrip('.')}{end} Run: {ctx.command_path} --help{notes}"
+
+
+def _lacking(hooks: Hooks) -> str:
+    """Which plugins are not loaded for want of a library, and how to get it."""
+    lacking = [plugin for plugin in hooks.rejected if plugin.status == "missing-extra"]
+    if not lacking:
+        return ""
+    names = ", ".join(plugin.name for plugin in lacking)
+    installs = dict.fromkeys(plugin.detail.rpartition("Run: ")[2] for plugin in lacking)
+    return f". Is it a command of {names}, which lacks a library? Run: {' && '.join(installs)}"
 
 
 def _complain(what: str) -> int:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import click
 import pytest
@@ -133,6 +134,29 @@ def test_a_mistake_is_one_line_and_status_2(
     assert what in told.err
     assert told.err.count("\n") == 1
     assert "secret" not in told.err
+
+
+def test_a_command_of_a_plugin_that_lacks_a_library_says_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sbhooks.plugins import Hooks
+
+    class Plugin:
+        REQUIRES: ClassVar = {"library_of_nobody": "sbhooks[server]"}
+
+    def load(**options: Any) -> Hooks:
+        hooks = Hooks(home=options["home"])
+        hooks.register(Plugin, "server", "sbhooks 0.1.0")
+        return hooks
+
+    monkeypatch.setattr(Hooks, "load", load)
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err == (
+        "sbhooks: No such command 'serve'. Run: sbhooks --help. Is it a command of server, "
+        "which lacks a library? Run: pip install 'sbhooks[server]'\n"
+    )
+    assert main(["--serve"]) == 2
+    assert "lacks" not in capsys.readouterr().err
 
 
 def test_a_bug_shows_where_it_is(
