@@ -1,6 +1,7 @@
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -335,6 +336,18 @@ class TestKilledWriters:
     def test_without_a_will_it_counts_as_complete(self, home: Path, collect: Collect) -> None:
         spool_file(home, "1.1.open", ENCODE(invocation()))
         assert collect() == Collected(events=1, segments=1)
+
+    @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs a Linux /proc")
+    @pytest.mark.parametrize(("older_by_days", "is_open"), [(0, True), (1, False)])
+    def test_a_process_that_started_after_the_segment_is_not_its_writer(
+        self, home: Path, collect: Collect, *, older_by_days: int, is_open: bool
+    ) -> None:
+        milliseconds = int(time.time() * 1000) - older_by_days * 86_400_000
+        name = f"{milliseconds:012x}-7000-8000-000000000000"
+        identity = f"{name[:8]}-{name[8:]}"
+        path = spool_file(home, f"{identity}.{os.getpid()}.open", ENCODE(invocation()))
+        assert collect().events == 1
+        assert path.exists() is is_open
 
     @pytest.mark.parametrize(
         "will", [b"garbage\n", b'{"kind":"invocation"}\n', b"\xff\n", b"[" * 4000]

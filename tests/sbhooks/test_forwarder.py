@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sbhooks import problems
@@ -208,6 +209,17 @@ def test_what_the_server_refuses_for_good_is_kept_aside(
     assert json.loads(kept)["skill"] == "skill-1"
     assert spool(home) == []
     assert ["unknown kind" in problem.what for problem in problems.read(str(home))] == [True]
+
+
+@pytest.mark.parametrize(("beyond", "requests"), [(0, 1), (1, 2)])
+def test_a_request_is_as_large_as_a_server_reads_and_no_larger(
+    beyond: int, requests: int, peer: Peer, forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [Timeline().invocation(str(n)) for n in range(3)]
+    size = sum(len(msgspec.json.encode(event)) + 1 for event in events)
+    monkeypatch.setattr("sbhooks.forwarder.MAX_BATCH_BYTES", size - 1 - beyond)
+    assert forwarder.append(events) == 3
+    assert len(peer.received) == requests
 
 
 def test_many_large_events_are_sent_in_several_requests(peer: Peer, forwarder: Forwarder) -> None:
