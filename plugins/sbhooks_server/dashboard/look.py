@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from sbhooks import __version__, cutoff, problems, status
+from sbhooks.config import PrivacyConfig
 from sbhooks.events import SessionStart
 from sbhooks.insights import Insight, InsightQuery
 from sbhooks.plugin import Plugin
@@ -79,6 +80,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     events: dict[str, int]
     spool: status.SpoolStatus
     collecting: str
+    privacy: PrivacyConfig
     listeners: int
     problems: int
     lost: int
@@ -233,6 +235,7 @@ def _machine(site: Site) -> Machine:
         events={str(r.key[0]): r.n for r in counts},
         spool=status.spool_status(config.home),
         collecting=site.keeper.trouble or "",
+        privacy=config.privacy,
         listeners=len(site.hub.clients),
         problems=len(known),
         lost=sum(problem.lost for problem in known),
