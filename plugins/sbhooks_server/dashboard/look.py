@@ -16,11 +16,11 @@ from sbhooks.insights import Insight, InsightQuery
 from sbhooks.plugin import Plugin
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 from sbhooks_server import answers
-from sbhooks_server.answers import Run, Skill, Test
 from sbhooks_server.dashboard import charts
 from sbhooks_server.dashboard.charts import Chart, Day
 from sbhooks_server.dashboard.filters import Filters
 from sbhooks_server.dashboard.rows import Row, rows
+from sbhooks_server.shapes import Run, Skill, Test
 from sbhooks_server.site import Site
 
 _RUNS_AT_MOST = timedelta(days=1)  # what began before and has not ended was killed
