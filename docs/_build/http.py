@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sbhooks_server import answers, app, batches, documents
-from sbhooks_server.routes import health, ingest
+from sbhooks_server import app, batches, documents, shapes
+from sbhooks_server.routes import found, health, ingest
 
 from _build import prose, structs
 
-_ROOMS = (answers, batches, documents, ingest, health)
+_ROOMS = (shapes, batches, documents, ingest, found, health)
 _PROBLEM = "Problem"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sbhooks.events import Event, utc_now
-from sbhooks_server.answers import Skill
+from sbhooks_server.shapes import Skill
 
 TOP = 10  #: Skills in an update of all.
 _encode = msgspec.json.Encoder().encode

@@ -21,7 +21,7 @@ from sbhooks.insights import Insight, InsightQuery
 from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers, frames
-from sbhooks_server.answers import Skill
+from sbhooks_server.shapes import Skill
 from sbhooks_server.tailing import Piece, next_piece
 
 MOST_WAITING = 64  #: Messages that wait for a client before the oldest is dropped.

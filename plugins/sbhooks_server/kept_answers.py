@@ -1,4 +1,4 @@
-"""Skills, series and tests, kept up with what is stored since.
+"""Skills, series, runs and tests, kept up with what is stored since.
 
 To add up every hour of every skill takes most of a second where there are millions of
 invocations. So answers are kept, and when something was stored only what it concerns is added up
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -19,8 +20,9 @@ from sbhooks.cutoff import chunks
 from sbhooks.events import Event, Invocation, SessionEnd, SessionStart, TestResult
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers
-from sbhooks_server.answers import MOST_POINTS, Point, Series, Skill, Skills, Step, Test, Tests
+from sbhooks_server.answers import MOST_POINTS
 from sbhooks_server.kept import Kept
+from sbhooks_server.shapes import Point, Runs, Series, Skill, Skills, Step, Test, Tests
 
 EVERYTHING = 1_000_000_000
 _MOST_AGAIN = 48  #: Hours, days, skills or tests; adding up many more costs as much as all.
@@ -41,6 +43,7 @@ class KeptAnswers:
         self._store = store
         self._series: Kept[Points] = Kept(store)
         self._skills: Kept[ByName] = Kept(store)
+        self._runs: Kept[Runs] = Kept(store)
         self._tests: Kept[ByTest] = Kept(store)
 
     def series(self, query: EventQuery, *, step: Step) -> Series:
@@ -120,6 +123,22 @@ class KeptAnswers:
 
         found = self._tests.of(query, lambda: some(query), changed)
         return Tests(tests=answers.worst_first(found.values())[:limit], total=len(found))
+
+    def runs(self, query: EventQuery, *, limit: int) -> Runs:
+        """The newest sessions of tools.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+
+        def changed(before: Runs, events: Sequence[Event]) -> Runs | None:
+            concerns = any(isinstance(event, SessionStart | SessionEnd) for event in events)
+            return None if concerns else before
+
+        if query.since is not None or query.until is not None:
+            return answers.runs(self._store, query, limit=limit)
+        whole = partial(answers.runs, self._store, query, limit=limit)
+        return self._runs.of((query, limit), whole, changed)
 
     def _points(self, query: EventQuery, step: Step) -> Points:
         found = answers.series(self._store, query, step=step).points

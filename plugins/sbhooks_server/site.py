@@ -53,7 +53,7 @@ class Site:
 
     @cached_property
     def kept(self) -> KeptAnswers:
-        """Skills, series and tests."""
+        """Skills, series, runs and tests."""
         return KeptAnswers(self.runtime.store)
 
     @cached_property

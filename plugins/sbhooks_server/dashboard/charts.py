@@ -124,7 +124,7 @@ def attempts(days: Sequence[Day]) -> Chart:
             paths[style] += _bar(x, half, bottom, end)
     return Chart(
         id="attempts", title="Attempts at tests",
-        note="Striped: failed, or broke before or after the test. Grey: interrupted, by Ctrl-C or "
+        note="Striped: failed, or broke before or after the test. Grey: interrupted, by Ctrl‑C or "
              "because the run was killed.",
         columns=("UTC", "passed or skipped", "interrupted", "failed"), rows=rows, xs=xs,
         shapes=[Shape(style=f"bar {style}", path=path) for style, path in paths.items()],

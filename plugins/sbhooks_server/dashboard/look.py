@@ -10,16 +10,17 @@ from typing import Any
 import msgspec
 
 from sbhooks import __version__, cutoff, problems, status
+from sbhooks.config import PrivacyConfig
 from sbhooks.events import SessionStart
 from sbhooks.insights import Insight, InsightQuery
 from sbhooks.plugin import Plugin
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 from sbhooks_server import answers
-from sbhooks_server.answers import Run, Skill, Test
 from sbhooks_server.dashboard import charts
 from sbhooks_server.dashboard.charts import Chart, Day
 from sbhooks_server.dashboard.filters import Filters
 from sbhooks_server.dashboard.rows import Row, rows
+from sbhooks_server.shapes import Run, Skill, Test
 from sbhooks_server.site import Site
 
 _RUNS_AT_MOST = timedelta(days=1)  # what began before and has not ended was killed
@@ -79,6 +80,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     events: dict[str, int]
     spool: status.SpoolStatus
     collecting: str
+    privacy: PrivacyConfig
     listeners: int
     problems: int
     lost: int
@@ -233,6 +235,7 @@ def _machine(site: Site) -> Machine:
         events={str(r.key[0]): r.n for r in counts},
         spool=status.spool_status(config.home),
         collecting=site.keeper.trouble or "",
+        privacy=config.privacy,
         listeners=len(site.hub.clients),
         problems=len(known),
         lost=sum(problem.lost for problem in known),

@@ -6,6 +6,7 @@ const live = document.getElementById("live");
 const MOST_EVENTS = 20;
 const LEAST_MS = 2000; // between two fetches of the page
 const FRESH_MS = 60000; // what plugins found may be newer although nothing was stored
+const STYLES = {success: "good", failure: "bad", error: "bad", timeout: "bad", killed: "bad"};
 const SILENT_MS = 6000; // the server says something each second
 let position = Number(live.dataset.position);
 let seen = new Date();
@@ -26,8 +27,11 @@ function localTimes(root) {
   for (const time of root.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     if (isNaN(at)) continue;
-    time.title ||= time.textContent;
-    time.textContent = at.toLocaleString([], {dateStyle: "medium", timeStyle: "short"});
+    time.title ||= time.textContent || at.toISOString();
+    const today = at.toDateString() === new Date().toDateString();
+    const year = at.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+    time.textContent = today ? clock(at)
+      : at.toLocaleString([], {day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit"});
   }
 }
 
@@ -71,10 +75,13 @@ function addEvent(event) {
   const time = document.createElement("time");
   time.dateTime = event.at;
   const what = event.test ?? event.skill ?? event.stage ?? event.phase_to ?? event.tool ?? event.reason ?? "–";
-  const cells = [time, event.kind, event.params ? `${what}[${event.params}]` : what, ended(event), "–"];
+  const outcome = document.createElement("span");
+  outcome.textContent = ended(event);
+  outcome.className = `outcome ${STYLES[outcome.textContent] ?? "other"}`;
+  const cells = [time, outcome, "–", event.params ? `${what}[${event.params}]` : what, event.kind];
   for (const cell of cells) row.insertCell().append(cell);
-  row.cells[2].className = "name";
-  row.cells[4].className = "n";
+  row.cells[2].className = "n";
+  row.cells[3].className = "name";
   localTimes(row);
   body.prepend(row);
   while (body.rows.length > MOST_EVENTS) body.deleteRow(-1);

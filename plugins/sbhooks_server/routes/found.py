@@ -11,9 +11,9 @@ from litestar.params import QueryParameter
 from sbhooks.events import utc_now
 from sbhooks.insights import InsightQuery
 from sbhooks.store import ShowsResults, SqlValue
-from sbhooks_server.answers import Findings
 from sbhooks_server.documents import problems
 from sbhooks_server.parameters import Limit, Name, Time, read_time
+from sbhooks_server.shapes import Findings
 from sbhooks_server.site import site_of
 
 Most = Annotated[int, QueryParameter(ge=1, le=1_000, description="At most that many of each kind.")]
@@ -45,7 +45,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
-    """Those of the most used skills first; filled by ``sbhooks refresh``."""
+    """Those of the most used skills first; filled by ``sbhooks analytics refresh``."""
 
     baselines: list[Baseline]  #: At most as many as were asked for.
 
@@ -69,7 +69,7 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
-    """The strongest first; filled by ``sbhooks refresh``."""
+    """The strongest first; filled by ``sbhooks analytics refresh``."""
 
     dependencies: list[Dependency]  #: At most as many as were asked for.
 

@@ -9,9 +9,9 @@ from litestar.params import FromQuery, QueryParameter
 
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers
-from sbhooks_server.answers import EventPage, Runs, Series, Skills, Step, Tests
 from sbhooks_server.documents import problems
 from sbhooks_server.parameters import Limit, Name, Time, read_time
+from sbhooks_server.shapes import EventPage, Runs, Series, Skills, Step, Tests
 from sbhooks_server.site import site_of
 
 Web = Request[Any, Any, Any]
@@ -70,7 +70,7 @@ def runs(
     limit: Annotated[int, QueryParameter(ge=1, le=1_000, description="At most that many.")] = 50,
 ) -> Runs:
     """List the newest runs of tools."""
-    return answers.runs(_store(request), _query(since, until, project), limit=limit)
+    return site_of(request).kept.runs(_query(since, until, project), limit=limit)
 
 
 @get("/api/v1/events", tags=["events"], sync_to_thread=True, responses=problems(400, 503))

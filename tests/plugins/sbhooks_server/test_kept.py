@@ -18,8 +18,9 @@ from sbhooks.ids import new_id
 from sbhooks.store import EventQuery, EventStore
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_server import answers, kept
-from sbhooks_server.answers import MOST_POINTS, Step
+from sbhooks_server.answers import MOST_POINTS
 from sbhooks_server.kept_answers import KeptAnswers
+from sbhooks_server.shapes import Step
 from sbhooks_storage.sqlite import open_sqlite
 
 STEPS: tuple[Step, ...] = ("hour", "day")
@@ -58,6 +59,7 @@ def check(answers_kept: KeptAnswers, store: EventStore) -> None:
         for step in STEPS:
             assert answers_kept.series(query, step=step) == answers.series(store, query, step=step)
         assert answers_kept.skills(query, limit=3) == answers.skills(store, query, limit=3)
+        assert answers_kept.runs(query, limit=3) == answers.runs(store, query, limit=3)
         assert answers_kept.tests(query, limit=3) == answers.tests(store, query, limit=3)
 
 

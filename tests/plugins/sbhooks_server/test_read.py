@@ -160,7 +160,8 @@ def test_baselines_and_dependencies_are_those_that_are_kept(serving: Serve) -> N
     store.keep_results({
         "skill_community_baselines": [
             {"skill_name": name, "total_users": 3, "total_invocations": n,
-             "global_completion_rate": 1.0, "last_updated": "2026-11-20T12:00:00+00:00"} for name, n in (("a", 5), ("b", 12))
+             "global_completion_rate": 1.0, "last_updated": "2026-11-20"}
+            for name, n in (("a", 5), ("b", 12))
         ],
         "skill_dependencies": [
             {"skill_a": "a", "skill_b": "b", "co_occurrence_count": 12, "lift_score": 1.5,
