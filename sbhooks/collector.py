@@ -57,8 +57,13 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int = 0
 
     def __add__(self, other: Collected) -> Collected:
+        if other == _NOTHING:  # as most runs and segments are
+            return self
         fields = self.__struct_fields__
         return Collected(**{name: getattr(self, name) + getattr(other, name) for name in fields})
+
+
+_NOTHING = Collected()
 
 
 class Keeps(Protocol):

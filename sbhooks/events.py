@@ -409,6 +409,6 @@ class Codec:
             events = self._decoder.decode_lines(lines)
         except RecursionError as error:
             raise msgspec.DecodeError("nested too deeply") from error
-        if len(events) != lines.count(b"\n") or b"\n\n" in lines:
+        if len(events) != lines.count(b"\n") or not lines.endswith(b"\n"):
             raise msgspec.DecodeError("an event does not fill its line")
         return events

@@ -61,13 +61,19 @@ class SegmentEvents:
             SpoolError: A line cannot be set aside.
         """
         for block, behind in segments.blocks(segment.file, offset=offset, edge=told):
+            if not block:
+                yield from self._one_by_one(segment, offset)
+                return
             try:
                 yield Run(self._codec.decode_lines(block), behind)
-            except (msgspec.DecodeError, UnicodeDecodeError):  # then one by one
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 for line in BytesIO(block):
                     offset += len(line)
                     yield self._decode(line, segment, offset)
             offset = behind
+
+    def _one_by_one(self, segment: Segment, offset: int) -> Iterator[Run]:
+        """The rest, which does not begin with a complete line of a likely length."""
         for line, behind in segments.lines(segment.file, offset=offset):
             if not line.endswith(b"\n") and segment.state == "open":
                 break  # being written right now

@@ -16,6 +16,7 @@ from sbhooks.spool import MAX_LINE_BYTES, SLOT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_BESIDE = (".will", ".told")
 _MAX_SLOTS = 4096
 _ID_LENGTH = 36
 _SILENCE_S = 3_600
@@ -28,10 +29,12 @@ class Segment(NamedTuple):
     Attributes:
         path: Without its ending.
         state: ``"sealed"``, ``"dead"`` (its writer was killed) or ``"open"``.
+        beside: Endings of further files that may belong to it.
     """
 
     path: str
     state: str
+    beside: tuple[str, ...] = _BESIDE
 
     @property
     def file(self) -> str:
@@ -53,10 +56,12 @@ def segments(home: str) -> list[Segment]:
     except OSError as error:
         raise SpoolError(f"cannot read the spool {folder}: {error.strerror}") from error
     found = []
+    there = {name for name in names if name.endswith(_BESIDE)}
     for name in names:
         base, ending = os.path.splitext(name)
-        if ending == ".seg":
-            found.append(Segment(join(folder, base), "sealed"))
+        if ending == ".seg":  # complete: what is not beside it now will not be
+            beside = tuple([end for end in _BESIDE if base + end in there])
+            found.append(Segment(join(folder, base), "sealed", beside))
         elif ending == ".open":
             path = join(folder, base)
             is_open = _is_locked(path + ".open") or _is_written(path)
@@ -80,23 +85,28 @@ def lines(path: str, *, offset: int = 0) -> Iterator[tuple[bytes, int]]:
 def blocks(path: str, *, offset: int = 0, edge: int = 0) -> Iterator[tuple[bytes, int]]:
     """Yield many complete lines at once, with the offset behind them.
 
-    Ends before an incomplete or over-long line: ``lines`` reads on from the last offset.
+    Ends before an incomplete or over-long line, with an empty block: ``lines`` reads on from
+    the last offset.
 
     Args:
         path: Of the file.
         offset: Where to begin.
         edge: An offset, at the end of a line, that no block reaches across.
     """
-    with open(path, "rb") as file:
-        while True:
-            file.seek(offset)
-            most = min(MAX_LINE_BYTES, edge - offset) if offset < edge else MAX_LINE_BYTES
-            data = file.read(most)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(fd).st_size
+        while offset < size:
+            most = min(MAX_LINE_BYTES, (edge if offset < edge else size) - offset)
+            data = os.pread(fd, most, offset)
             end = data.rfind(b"\n") + 1
             if not end:
+                yield b"", offset
                 return
             offset += end
-            yield data[:end], offset
+            yield data if end == len(data) else data[:end], offset
+    finally:
+        os.close(fd)
 
 
 def last_will(segment: Segment) -> list[bytes]:
@@ -114,6 +124,8 @@ def last_will(segment: Segment) -> list[bytes]:
 
 def told(segment: Segment) -> int:
     """How far into a segment plugins have heard of its events; an offset, 0 for nowhere."""
+    if ".told" not in segment.beside:
+        return 0
     try:
         with open(segment.path + ".told", "rb") as file:
             return int(file.read(20))
@@ -135,8 +147,8 @@ def set_told(segment: Segment, offset: int) -> None:
 
 def remove(segment: Segment) -> None:
     """Delete a segment that is stored; harmless when another collector was faster."""
-    _unlink(segment.path + ".will")
-    _unlink(segment.path + ".told")
+    for ending in segment.beside:
+        _unlink(segment.path + ending)
     _unlink(segment.file)
 
 

@@ -12,7 +12,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[int]).decode
 
 
-def pack(buckets: Mapping[int, int]) -> bytes | None:
+def pack(buckets: Mapping[int, int]) -> bytearray | None:
     """Write counts per bucket; ``None`` when there are none.
 
     The numbers of the buckets come first, each as the distance to the one before, then the
@@ -21,7 +21,8 @@ def pack(buckets: Mapping[int, int]) -> bytes | None:
     if not buckets:
         return None
     numbers = sorted(buckets)
-    return _encode([*map(sub, numbers, [0, *numbers]), *map(buckets.__getitem__, numbers)])
+    values = [*map(sub, numbers, [0, *numbers]), *map(buckets.__getitem__, numbers)]
+    return bytearray(_encode(values))  # which SQLite binds faster than bytes: see identities
 
 
 def unpack(packed: bytes | None) -> dict[int, int]:

@@ -1,109 +1,109 @@
-"""What a batch of invocations comes to, gathered while its rows are made.
-
-Nothing here is done per event that can be done per group or by one call for all: these few
-lines are most of what storing costs in Python.
-"""
+"""What a batch of invocations comes to: groups for sums, sessions' skills, names to count."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
 
 from sbhooks.events import Invocation, Outcome
-from sbhooks_storage import rows
-from sbhooks_storage.rollups import HOUR_US, Groups
+from sbhooks_storage.invocations import Columns
+from sbhooks_storage.rollups import HOUR_US, Group, Groups
 from sbhooks_storage.sessions import Session
 
-_AT_ONCE = 50  # rows that one statement inserts: what a statement costs is shared
 _SUCCESS = Outcome.SUCCESS
-_INSERT_ONE, _INSERT_MANY = rows.insert_invocations(1), rows.insert_invocations(_AT_ONCE)
+_NAMING = {"workflow_path": "workflow_paths", "error_type": "common_errors"}
+
+Member = tuple[int, int, str]  #: Hour, session number, skill.
 
 
 class Gathered:
-    """A batch's invocations: rows of the log, groups for sums, and names to count.
+    """Invocations of a batch, some at a time.
 
     Attributes:
         groups: What :func:`rollups.fold` and :func:`derived.fold` add.
         ranks: Skill → how many have a rank, how many of these completed, sum of the ranks.
     """
 
-    __slots__ = ("_actions", "_completed", "_errors", "_members", "_paths", "_values", "groups",
-                 "ranks")  # fmt: skip
+    __slots__ = ("_actions", "_members", "_named", "groups", "ranks")
 
     def __init__(self) -> None:
         self.groups: Groups = {}
         self.ranks: dict[str, list[int]] = {}
-        self._values: list[Any] = []
-        self._members: list[tuple[int, int, str]] = []
-        self._completed: list[tuple[int, int, str]] = []
-        self._paths: list[tuple[str, str]] = []
-        self._errors: list[tuple[str, str]] = []
-        self._actions: list[tuple[str, str]] = []
+        self._members: Counter[tuple[int, int, str, int]] = Counter()
+        self._named: dict[str, Counter[tuple[str, str | None]]] = {
+            name: Counter() for name in _NAMING
+        }
+        self._actions: Counter[tuple[str, str | None]] = Counter()
 
     def add(
-        self, event: Invocation, event_id: bytes | str, seq: int, at_us: int, session: Session
+        self,
+        events: Sequence[Invocation],
+        log: Columns,
+        micros: Sequence[int | None],
+        sessions: Sequence[Session],
     ) -> None:
-        """Take in one event."""
-        us = rows.micros(event.duration_s)
-        self._values += rows.invocation_row(
-            event,
-            seq=seq,
-            event_id=event_id,
-            at_us=at_us,
-            us=us,
-            session_no=session.number,
-            session_source=session.source,
+        """Take in some.
+
+        Args:
+            events: The invocations.
+            log: Their rows, from :func:`invocations.columns`.
+            micros: How long they took, microseconds.
+            sessions: Their sessions.
+        """
+        times, skills = log["at_us"], log["skill_name"]
+        hours = [at_us // HOUR_US for at_us in times]
+        members = zip(hours, log["session_no"], skills, log["completed"], strict=True)
+        self._members.update(members)
+        for column, names in self._named.items():
+            names.update(zip(skills, log[column], strict=True))
+        self._add_groups(
+            [
+                (hour, session.project, event.source, event.skill, event.phase, event.outcome)
+                for hour, session, event in zip(hours, sessions, events, strict=True)
+            ],
+            times,
+            micros,
         )
-        skill, outcome, hour = event.skill, event.outcome, at_us // HOUR_US
-        key = (hour, session.project, event.source, skill, event.phase, outcome)
-        group = self.groups.get(key)
-        if group is None:
-            group = self.groups[key] = ([], [])
-        group[0].append(at_us)
-        if us is not None:
-            group[1].append(us)
-        member = (hour, session.number, skill)
-        self._members.append(member)
-        if outcome is _SUCCESS:
-            self._completed.append(member)
-        if event.workflow is not None:
-            self._paths.append((skill, event.workflow))
-        if event.error_type is not None:
-            self._errors.append((skill, event.error_type))
-        if event.follow_up_actions or event.selection_rank is not None:
-            self._add_seldom(event)
+        for event in events:
+            if event.follow_up_actions or event.selection_rank is not None:
+                self._add_seldom(event)
 
-    def insert(self, connection: sqlite3.Connection) -> None:
-        """Write the rows of the log."""
-        values, width = self._values, rows.INVOCATION_WIDTH
-        whole = len(values) - len(values) % (_AT_ONCE * width)
-        for start in range(0, whole, _AT_ONCE * width):
-            connection.execute(_INSERT_MANY, values[start : start + _AT_ONCE * width])
-        for start in range(whole, len(values), width):
-            connection.execute(_INSERT_ONE, values[start : start + width])
-
-    def members(self) -> dict[tuple[int, int, str], tuple[int, int]]:
+    def members(self) -> dict[Member, tuple[int, int]]:
         """(hour, session number, skill) → how many, how many of them completed."""
-        completed = Counter(self._completed)
-        return {key: (n, completed[key]) for key, n in Counter(self._members).items()}
+        found: dict[Member, tuple[int, int]] = {}
+        for (hour, number, skill, completed), n in self._members.items():
+            member = (hour, number, skill)
+            total, done = found.get(member, (0, 0))
+            found[member] = (total + n, done + n * completed)
+        return found
 
     def names(self) -> dict[tuple[str, str, str], int]:
         """(skill, column of ``skill_metrics``, name) → how often it was named."""
-        found = (
-            ("workflow_paths", self._paths), ("common_errors", self._errors),
-            ("follow_up_actions", self._actions),
-        )  # fmt: skip
+        found = [(_NAMING[column], names.items()) for column, names in self._named.items()]
         return {
             (skill, column, name): n
-            for column, named in found
-            for (skill, name), n in Counter(named).items()
+            for column, named in [*found, ("follow_up_actions", self._actions.items())]
+            for (skill, name), n in named
+            if name is not None
         }
+
+    def _add_groups(
+        self, keys: Sequence[Group], times: Sequence[int], micros: Sequence[int | None]
+    ) -> None:
+        """Put together times and durations of those that are alike."""
+        groups = self.groups
+        for key, at_us, us in zip(keys, times, micros, strict=True):
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = ([], [])
+            group[0].append(at_us)
+            if us is not None:
+                group[1].append(us)
 
     def _add_seldom(self, event: Invocation) -> None:
         for action in event.follow_up_actions:
             # up to its first NUL, as SQLite's JSON functions see it
-            self._actions.append((event.skill, action.partition("\0")[0]))
+            self._actions[event.skill, action.partition("\0")[0]] += 1
         if event.selection_rank is not None:
             ranks = self.ranks.setdefault(event.skill, [0, 0, 0])
             ranks[0] += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sbhooks.events import Codec, Event, Invocation, TestResult, kind_of
-from sbhooks_storage import attempts, rows
+from sbhooks_storage import attempts, invocations, rows
 
 _SESSION = {
     "source": "e.source",
@@ -106,8 +106,8 @@ _INVOCATION = Relation(
     tables="skill_invocation AS e CROSS JOIN session AS s ON s.session_no = e.session_no",
     by_session=f"{_SPAN} CROSS JOIN skill_invocation AS e "
     "ON e.id BETWEEN p.first_seq AND p.last_seq",
-    columns=rows.INVOCATION_COLUMNS,
-    event=rows.invocation,
+    columns=invocations.SELECTED,
+    event=invocations.invocation,
     dimensions={
         **_SESSION,
         "source": "coalesce(e.source, s.source)",
@@ -116,7 +116,7 @@ _INVOCATION = Relation(
         "workflow": "e.workflow_path",
         "error_type": "e.error_type",
     },
-    outcome=rows.INVOCATION_OUTCOME,
+    outcome=invocations.OUTCOME,
     micros="CASE WHEN e.duration_seconds >= 0 "
     "THEN CAST(round(e.duration_seconds * 1e6) AS INTEGER) END",
     seq="e.id",

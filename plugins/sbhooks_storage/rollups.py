@@ -13,19 +13,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sbhooks_storage import outcome_days, skill_sums
-from sbhooks_storage.rows import INVOCATION_OUTCOME
+from sbhooks_storage.invocations import OUTCOME
 from sbhooks_storage.sums import COLUMNS, Fresh, Key, Row, added_up, merged, read
 
 HOUR_US = 3_600_000_000
 _CHUNK = 50_000  # rows of the log that are added up in memory at once
 _FEWEST_TOGETHER = 20  # rows of an hour that are read faster together
 
+Group = tuple[int, str | None, str, str, str | None, str]
 #: (hour, project, source, skill, phase, outcome) → times, durations in microseconds.
-Groups = dict[tuple[int, str | None, str, str, str | None, str], tuple[list[int], list[int]]]
+Groups = dict[Group, tuple[list[int], list[int]]]
 
 _LOG = f"""
     SELECT e.at_us, s.project, coalesce(e.source, s.source), e.skill_name, e.workflow_phase,
-        {INVOCATION_OUTCOME},
+        {OUTCOME},
         CASE WHEN e.duration_seconds >= 0
             THEN CAST(round(e.duration_seconds * 1e6) AS INTEGER) END
     FROM skill_invocation AS e CROSS JOIN session AS s ON s.session_no = e.session_no

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from math import log
 from operator import mul
 from typing import Any, NamedTuple, TypeVar
 
@@ -77,7 +76,8 @@ class Fresh:
         self.squares_us = float(sum(map(mul, micros, micros)))
         self.first_us = min(times)
         self.last_us = max(times)
-        self.numbers = [*map(_bucket, micros)]
+        # as sbhooks.store.bucket has it, for whole microseconds
+        self.numbers = [int(log(us) / BUCKET_LOG + 1e-9) + 1 if us else 0 for us in micros]
 
     def copy(self) -> Fresh:
         """The same, to be added to."""
@@ -99,8 +99,11 @@ class Fresh:
 
     def row(self) -> Row:
         """With the buckets counted."""
+        counts: dict[int, int] = {}
+        for number in self.numbers:  # few: a Counter would take longer to make than to fill
+            counts[number] = counts.get(number, 0) + 1
         return Row(self.n, self.timed, self.total_us, self.squares_us, self.first_us, self.last_us,
-                   Counter(self.numbers))  # fmt: skip
+                   counts)  # fmt: skip
 
 
 def merged(parts: Mapping[K, Fresh], key: Callable[[K], L]) -> dict[L, Fresh]:
@@ -132,8 +135,3 @@ def read(held: Sequence[Any]) -> Row:
 def fitting(number: int) -> int | float:
     """A sum as SQLite can keep it: its integers end at 63 bits."""
     return number if number < _FITTING else float(number)
-
-
-def _bucket(us: int) -> int:
-    """:func:`sbhooks.store.bucket` of whole microseconds."""
-    return math.floor(math.log(us) / BUCKET_LOG + 1e-9) + 1 if us else 0

@@ -16,12 +16,15 @@ from pathlib import Path
 import activity
 from bars import Bar, median_ratio
 
-from sbhooks.collector import Collector
+from sbhooks.collector import BATCH, Collector
 from sbhooks.events import Codec, Event, Failure, Invocation, TestResult, Vcs, to_us
-from sbhooks.ids import new_id, pack_id
+from sbhooks.ids import new_id
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_storage.database import connect, create_private
-from sbhooks_storage.rows import LOG_COLUMNS, invocation_row, micros
+from sbhooks_storage.identities import packed
+from sbhooks_storage.invocations import columns
+from sbhooks_storage.rows import all_micros, moments
+from sbhooks_storage.sessions import Session
 from sbhooks_storage.sqlite import open_sqlite
 
 RUNS, TESTS = 200, 500
@@ -135,15 +138,20 @@ def _spool_against_raw(folder: Path) -> list[Bar]:
     """P4, P5: segments of a spool to rows of the store, against inserting the finished rows.
 
     Each session is a segment, as runs of tools leave them. Both sides write the same facts into
-    the same columns of the log; the store also decodes, refuses repetitions, and keeps an index
-    and every derived table in step.
+    the same columns of the log, as many rows in a transaction and as durable; the store also
+    decodes, refuses repetitions, and keeps an index and every derived table in step.
     """
     codec = Codec()
-    batches = list(activity.batches(INVOCATIONS))
-    runs = [list(run) for _, run in groupby(chain.from_iterable(batches), lambda e: e.session)]
+    runs = [
+        list(run)
+        for _, run in groupby(
+            chain.from_iterable(activity.batches(INVOCATIONS)), lambda e: e.session
+        )
+    ]
     segments = [b"".join(codec.encode(event) + b"\n" for event in run) for run in runs]
-    rows = [list(_log_rows(batch)) for batch in batches]
-    count = sum(map(len, rows))
+    finished = _log_rows(runs)
+    rows = [finished[start : start + BATCH] for start in range(0, len(finished), BATCH)]
+    count = len(finished)
     sizes, numbers = [], iter(range(100))
 
     def ours() -> float:
@@ -184,23 +192,31 @@ def _spool_against_raw(folder: Path) -> list[Bar]:
     ]
 
 
-def _log_rows(batch: Sequence[Event]) -> Iterator[tuple[object, ...]]:
+def _log_rows(runs: Sequence[Sequence[Event]]) -> list[tuple[object, ...]]:
     """Finished rows of the log, with the time at which they were made."""
-    for number, event in enumerate(batch):
-        if isinstance(event, Invocation):
-            row = invocation_row(
-                event, seq=0, event_id=pack_id(event.id), at_us=to_us(event.at),
-                us=micros(event.duration_s), session_no=number // 41, session_source=event.source,
-            )  # fmt: skip
-            yield (None, *row[1:], "2026-11-20 12:00:00", None)
+    found: list[tuple[object, ...]] = []
+    for number, run in enumerate(runs):
+        events = [event for event in run if isinstance(event, Invocation)]
+        of = Session(run[0].session, number, 0, run[0].source, None, is_new=True)
+        filled = columns(
+            events, seqs=range(len(events)), ids=packed([event.id for event in events]),
+            times=moments(events), micros=all_micros([event.duration_s for event in events]),
+            sessions=[of] * len(events),
+        )  # fmt: skip
+        rest = [values for name, values in filled.items() if name != "id"]
+        found += [
+            (None, *row, "2026-11-20 12:00:00", None) for row in zip(*rest, strict=True)
+        ]  # fmt: skip
+    return found
 
 
 def _bare_seconds(path: Path, batches: Sequence[Sequence[tuple[object, ...]]]) -> float:
     """CPU that a table with the log's columns takes, without index, trigger or default."""
     with closing(connect_to_new(path)) as connection:
-        columns = ", ".join(["id INTEGER PRIMARY KEY", *LOG_COLUMNS[1:], "created_at", "embedding"])
-        connection.execute(f"CREATE TABLE bare ({columns})")
-        insert = f"INSERT INTO bare VALUES (?{', ?' * (len(LOG_COLUMNS) + 1)})"
+        width = len(batches[0][0])
+        names = ", ".join(f"c{n}" for n in range(1, width))
+        connection.execute(f"CREATE TABLE bare (id INTEGER PRIMARY KEY, {names})")
+        insert = f"INSERT INTO bare VALUES (?{', ?' * (width - 1)})"
         started = time.process_time()
         for batch in batches:
             connection.execute("BEGIN IMMEDIATE")

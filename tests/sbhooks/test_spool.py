@@ -692,6 +692,16 @@ class TestReading:
             (home / "spool" / name).write_text("")
         assert segments(str(home)) == []
 
+    def test_what_is_beside_a_sealed_segment_is_known_from_the_listing(self, home: Path) -> None:
+        (home / "spool").mkdir(parents=True)
+        for name in ("1.seg", "1.told", "2.seg", "2.will", "2.told", "3.seg", "4.will"):
+            (home / "spool" / name).write_bytes(b"")
+        found = segments(str(home))
+        assert [s.beside for s in found] == [(".told",), (".will", ".told"), ()]
+        for segment in found:
+            remove(segment)
+        assert [file.name for file in (home / "spool").iterdir()] == ["4.will"]
+
     def test_states_are_told_by_name_and_lock(self, home: Path) -> None:
         (home / "spool").mkdir(parents=True)
         for name in ("1.seg", "2.open", "3.open"):
@@ -700,7 +710,7 @@ class TestReading:
             fcntl.flock(file, fcntl.LOCK_EX)
             folder = home / "spool"
             assert segments(str(home)) == [
-                Segment(str(folder / "1"), "sealed"),
+                Segment(str(folder / "1"), "sealed", ()),
                 Segment(str(folder / "2"), "dead"),
                 Segment(str(folder / "3"), "open"),
             ]
