@@ -98,6 +98,14 @@ def test_no_p_value_is_smaller_than_the_orders_of_the_points_allow() -> None:
     assert found[1] >= 1 / comb(10, 5)
 
 
+def test_the_p_value_of_a_large_change_is_smaller_than_any_draw_could_say() -> None:
+    steps = np.random.default_rng(1).standard_normal(200) + 4.0 * (np.arange(200) >= 100)
+    found = best_split(steps, np.ones(200))
+    assert found is not None
+    assert found[0] == 100
+    assert 0 < found[1] < 1e-6  # 499 draws alone could not say less than 1/500
+
+
 @pytest.mark.parametrize(("phi", "bar"), [(0.0, 0.03), (0.3, 0.05)])
 def test_few_series_without_a_change_have_one(ar1: Noise, phi: float, bar: float) -> None:
     assert share_with_change(ar1(30, 300, 100, phi)) <= bar
