@@ -211,6 +211,17 @@ def test_units_lost_in_one_variant_are_no_fair_comparison() -> None:
     assert "missing outcomes: 15 control and 0 treatment units have no outcome" in found.reason
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(("needed", "level"), [(15, "ok"), (16, "blocking")])
+def test_the_smaller_variant_decides_whether_there_are_enough_units(
+    needed: int, level: str, *, swapped: bool
+) -> None:
+    found = result(log([(n, True, 1.0, 3) for n in range(31)], swapped=swapped), min_units=needed)
+    (check,) = [check for check in found.health if check.name == "enough units"]
+    assert check.level == level
+    assert "the smaller variant has 15 units" in check.detail
+
+
 def test_several_primary_metrics_share_the_level() -> None:
     found = result(log([(n, True, 1.0 + n % 5, 1 + n % 5) for n in range(31)]), **EVERY)
     assert [metric.level for metric in found.metrics] == [0.975, 0.975, 0.95]
