@@ -14,7 +14,7 @@ import msgspec
 from sbhooks.store import EventQuery, EventReader, Rollup
 from sbhooks_analytics.couse import Book
 from sbhooks_analytics.intervals import wilson
-from sbhooks_analytics.ranked import sums
+from sbhooks_analytics.ranked import by_log, sums
 
 K_USERS = 10  #: Users behind a row that could be shared.
 _PRIOR = 10.0
@@ -86,7 +86,8 @@ def baselines(store: EventReader, query: EventQuery, book: Book) -> list[Baselin
         book: Of the same part of the log; says who used what.
     """
     groups: dict[str, list[Rollup]] = {}
-    for rollup in sums(store, query, book.only, ["skill", "phase", "outcome"]):
+    by = by_log(["skill", "phase", "outcome"], book.skills_in_all)
+    for rollup in sums(store, query, book.only, by):
         groups.setdefault(str(rollup.key[0]), []).append(rollup)
     totals = {name: _together(rollups) for name, rollups in groups.items()}
     every = sum(n for n, *_ in totals.values())

@@ -22,9 +22,9 @@ import numpy.typing as npt
 
 from sbhooks.errors import SbhooksError
 from sbhooks.events import Invocation
-from sbhooks.store import EventQuery, EventReader
+from sbhooks.store import EventQuery, EventReader, Rollup
 from sbhooks_analytics.embedding import DIMENSIONS, Vectors, cosine, embed, nearest
-from sbhooks_analytics.ranked import Ranked, ranked, sums
+from sbhooks_analytics.ranked import Ranked, by_log, ranked, sums
 
 PHASE_WEIGHT = 0.3
 MOST_EVENTS = 50_000  #: Newest invocations whose queries are read.
@@ -116,7 +116,10 @@ def search(
     bodies = [texts[name].words for name in names]
     words = bm25(bodies, wanted[:_MOST_QUERY])
     meaning = _meaning(bodies, _plain(wanted[:_MOST_QUERY]), embedder)
-    shares = _phase_shares(store, query, phase, names) if phase else np.zeros(len(names))
+    shares = np.zeros(len(names))
+    if phase:
+        by = by_log(["skill", "phase"], picked.of)
+        shares = _phase_shares(sums(store, query, names, by), phase, names)
     best = words.max()
     lexical = words / best if best > 0 else words
     weight = phase_weight if phase else 0.0
@@ -213,12 +216,12 @@ def _vectors(texts: list[str], embedder: Embed | None) -> Vectors:
 
 
 def _phase_shares(
-    store: EventReader, query: EventQuery, phase: str, names: Sequence[str]
+    rows: Sequence[Rollup], phase: str, names: Sequence[str]
 ) -> npt.NDArray[np.float64]:
-    """Share of each skill's invocations in a phase."""
+    """Share of each skill's invocations in a phase; the key begins with skill and phase."""
     inside: Counter[str] = Counter()
     every: Counter[str] = Counter()
-    for rollup in sums(store, query, names, ["skill", "phase"]):
+    for rollup in rows:
         every[str(rollup.key[0])] += rollup.n
         inside[str(rollup.key[0])] += rollup.n if rollup.key[1] == phase else 0
     return np.array([inside[name] / max(every[name], 1) for name in names])

@@ -12,8 +12,8 @@ from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomaly_findings import Finding, anomalies
 from sbhooks_analytics.changes import METHOD, WINDOW, Found, changes, title_of
 from sbhooks_analytics.draw_trends import NAMES, change, figure, p_is
-from sbhooks_analytics.series import Metric
-from sbhooks_analytics.trends import SkillTrend, trends
+from sbhooks_analytics.series import Metric, tallies
+from sbhooks_analytics.trends import MOST_SKILLS, SkillTrend, most_used, trend_of
 
 _LOOK_BACK = timedelta(days=60)
 _FIGURES: tuple[Metric, ...] = ("completion_rate", "duration")
@@ -47,11 +47,9 @@ def events_of(query: InsightQuery, back: timedelta) -> EventQuery:
 
 def _trends(query: InsightQuery, store: EventReader) -> Iterator[Trend]:
     events = events_of(query, _LOOK_BACK)
-    found = [
-        one
-        for metric in _FIGURES
-        for one in trends(store, events, metric=metric, period="day", now=query.now).trends
-    ]
+    known = tallies(store, events, period="day", now=query.now, most=MOST_SKILLS)
+    names = query.skills or most_used(known, MOST_SKILLS)
+    found = [trend_of(known.series(name, metric)) for metric in _FIGURES for name in names]
     # All figures of all skills are asked at once: each answer has to be surer.
     sure = [one for one in found if one.p_value is not None]
     sure.sort(key=lambda one: one.p_value or 0.0)

@@ -21,6 +21,7 @@ from sbhooks_analytics.season import ALPHA, Season, rate_seasons, season_of
 from sbhooks_analytics.series import LENGTH, UNIT, Metric, Period, Series, Tallies, tallies
 from sbhooks_analytics.trend import LEAST_POINTS, Floats, Verdict, slope_of, verdict_of
 
+MOST_SKILLS = 1_000  #: The most used are looked at, unless more are asked for.
 METHOD = "Theil-Sen slope; p-value from a circular block bootstrap of ranks"
 LESS_IS_BETTER: dict[Metric, bool | None] = {
     "completion_rate": False, "duration": True, "invocations": None,
@@ -106,7 +107,7 @@ def trends(
     metric: Metric,
     period: Period,
     now: datetime,
-    limit: int = 1_000,
+    limit: int = MOST_SKILLS,
 ) -> Trends:
     """The trends of the most used skills; those that are named in the query, or of all.
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from scipy.stats import hypergeom, percentileofscore
 
 from sbhooks.cli import main
 from sbhooks.config import load_config
-from sbhooks.events import Event, Outcome, utc_now
+from sbhooks.events import Codec, Event, Outcome, utc_now
 from sbhooks.output import Output
 from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery
@@ -30,7 +30,9 @@ from sbhooks_analytics.clusters import clusters, nearer, overlaps
 from sbhooks_analytics.couse import FILE, Book, follow, gather
 from sbhooks_analytics.dependencies import dependencies, fisher, relationship
 from sbhooks_analytics.draw_couse import draw_baselines, draw_clusters
+from sbhooks_analytics.ranked import by_log
 from sbhooks_analytics.refresh import co_use
+from sbhooks_storage.sqlite import open_sqlite
 
 EVERYTHING = EventQuery()
 
@@ -386,3 +388,27 @@ def test_a_skill_alone_is_better_than_nobody() -> None:
         told = drawn(lambda out, found=found: draw_baselines(out, found))  # type: ignore[misc]
         assert ("50 %" in told) == said
         assert ("there is no other to compare it with" in told) == (not said)
+
+
+@settings(max_examples=20)
+@given(sessions_of)
+def test_among_very_many_skills_the_log_says_what_sums_say(
+    tmp_path_factory: pytest.TempPathFactory, sessions: list[list[str]]
+) -> None:
+    """Baselines and phases, read in the one way and in the other."""
+    store = open_sqlite(tmp_path_factory.mktemp("log") / "x.db", Codec())
+    try:
+        for number, skills in enumerate(sessions):
+            line = Timeline(f"s{number}", start=NOON + timedelta(hours=number))
+            good = Outcome.SUCCESS if number % 3 else Outcome.FAILURE
+            store.append([line.start(user=f"u{number % 2}"), *(
+                line.invocation(skill, good, duration_s=1.0, phase=f"phase-{number % 2}")
+                for skill in skills
+            )])  # fmt: skip
+        book = gather(store, EVERYTHING)
+        from_sums = baselines(store, EVERYTHING, book)
+        assert by_log(["skill"], 10**6) == ["skill", "user"]
+        book.skills_in_all = 10**6
+        assert baselines(store, EVERYTHING, book) == from_sums
+    finally:
+        store.close()

@@ -101,7 +101,7 @@ def test_how_many_were_looked_at_is_said_in_words() -> None:
 def test_people_are_told_that_not_all_were_looked_at(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("anomaly_findings", "drifts", "tracks", "couse", "search"):
+    for module in ("anomaly_findings", "drifts", "tracks", "couse", "search", "skill_findings"):
         monkeypatch.setattr(f"sbhooks_analytics.{module}.MOST_SKILLS", 2)
     for module in ("second_opinions", "calibrate"):
         monkeypatch.setattr(f"sbhooks_analytics.{module}._MOST_SKILLS", 2)
