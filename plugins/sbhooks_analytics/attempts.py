@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from sbhooks import cutoff
-from sbhooks.cutoff import INTERRUPTED
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
+from sbhooks_analytics import cutoff
+from sbhooks_analytics.cutoff import INTERRUPTED
 
 _BY: tuple[Dimension, ...] = ("project", "test", "params", "subtest", "detail")
 _BY_RUN: tuple[Dimension, ...] = ("project", "test", "params", "session", "detail", "subtest")

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from sbhooks.cutoff import chunks
 from sbhooks.events import SessionStart
 from sbhooks.store import EventQuery, EventReader
+from sbhooks_analytics.cutoff import chunks
 
 MOST_RUNS = 20  #: Of each level that are compared.
 _TOLD = ("tool_version", "python", "platform", "host")

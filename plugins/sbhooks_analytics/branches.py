@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sbhooks.cutoff import chunks
 from sbhooks.store import EventQuery, EventReader
+from sbhooks_analytics.cutoff import chunks
 
 USUAL = ("main", "master", "trunk", "develop")  #: The first of them that a project has.
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import msgspec
 
-from sbhooks.cutoff import INTERRUPTED
 from sbhooks.store import EventQuery, EventReader, Rollup
 from sbhooks_analytics.attempts import Case, by_run, summaries
+from sbhooks_analytics.cutoff import INTERRUPTED
 
 ENOUGH = 2  #: Failing runs in a row; one may be an accident.
 _BAD = frozenset({"failed", "error"})

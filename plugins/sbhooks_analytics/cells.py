@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sbhooks.cutoff import INTERRUPTED
 from sbhooks.output import BAD, DOUBT, FAINT, GOOD, Cell
 from sbhooks.wording import NOTHING, duration, percent
+from sbhooks_analytics.cutoff import INTERRUPTED
 from sbhooks_analytics.runs import KILLED, Run
 
 OUTCOMES = {

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sbhooks.cutoff import INTERRUPTED, chunks, rollup
 from sbhooks.store import EventQuery, EventReader, Rollup
+from sbhooks_analytics.cutoff import INTERRUPTED, chunks, rollup
 
 #: What the results of a run tell, in the order of telling; what else it counted, it alone knows.
 TOLD = (

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import msgspec
 
-from sbhooks.cutoff import chunks
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
+from sbhooks_analytics.cutoff import chunks
 
 FILE = "analytics-couse.json"  #: In the home of sbhooks.
 VERSION = 1

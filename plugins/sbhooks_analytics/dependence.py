@@ -20,11 +20,11 @@ import msgspec
 import numpy as np
 from scipy.stats import fisher_exact
 
-from sbhooks.cutoff import chunks, is_cut_off
 from sbhooks.events import SessionStart, TestResult
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.attempts import Case, name_of
 from sbhooks_analytics.budget import adjusted
+from sbhooks_analytics.cutoff import chunks, is_cut_off
 
 MOST_RUNS = 300
 _LEVEL = 0.05

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import msgspec
 
-from sbhooks.cutoff import is_cut_off
 from sbhooks.errors import SbhooksError
 from sbhooks.events import Ci, Event, Failure, Invocation, PhaseChange, SessionStart, TestResult
 from sbhooks.store import EventQuery, EventReader
+from sbhooks_analytics.cutoff import is_cut_off
 from sbhooks_analytics.runs import RUNNING, Run, recounted, runs_of
 
 _BAD = frozenset({"failed", "error"})

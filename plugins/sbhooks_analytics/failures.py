@@ -12,9 +12,9 @@ from datetime import datetime
 
 import msgspec
 
-from sbhooks.cutoff import chunks, is_cut_off
 from sbhooks.events import Outcome, TestResult
 from sbhooks.store import EventQuery, EventReader
+from sbhooks_analytics.cutoff import chunks, is_cut_off
 from sbhooks_analytics.intervals import wilson
 
 MOST_RUNS = 100  #: Newest runs with failures that are looked at.

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from sbhooks import cutoff
 from sbhooks.store import EventQuery, EventReader, Rollup
+from sbhooks_analytics import cutoff
 from sbhooks_analytics.attempts import Case, by_run
 from sbhooks_analytics.intervals import wilson
 from sbhooks_analytics.runs import Run, runs_of

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import msgspec
 
-from sbhooks.cutoff import INTERRUPTED, is_cut_off
 from sbhooks.errors import SbhooksError
 from sbhooks.events import Failure, TestResult
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.attempts import Case
+from sbhooks_analytics.cutoff import INTERRUPTED, is_cut_off
 from sbhooks_analytics.runs import Run, runs_of
 
 _MOST_COMPARED = 5_000  # tests that a mistyped name is compared with

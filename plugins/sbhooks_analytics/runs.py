@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from sbhooks.cutoff import chunks
 from sbhooks.errors import SbhooksError
 from sbhooks.events import Outcome, SessionEnd, SessionStart
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.counts import TOLD, counted
+from sbhooks_analytics.cutoff import chunks
 
 RUNNING = "running"
 UNKNOWN = "unknown"

@@ -18,9 +18,9 @@ from datetime import datetime
 
 import msgspec
 
-from sbhooks.cutoff import chunks
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.attempts import Case
+from sbhooks_analytics.cutoff import chunks
 from sbhooks_analytics.intervals import wilson
 
 MOST_RUNS = 200

@@ -22,8 +22,8 @@ from typing import Literal
 
 import msgspec
 
-from sbhooks.cutoff import chunks
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
+from sbhooks_analytics.cutoff import chunks
 
 Metric = Literal["completion_rate", "duration", "invocations"]
 Period = Literal["hour", "day", "week"]

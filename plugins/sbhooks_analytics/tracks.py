@@ -15,10 +15,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from sbhooks.cutoff import chunks
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
 from sbhooks_analytics.attempts import Case, slow
 from sbhooks_analytics.change import MOST_POINTS, Floats
+from sbhooks_analytics.cutoff import chunks
 from sbhooks_analytics.series import Series, tallies
 from sbhooks_analytics.trends import most_used
 
