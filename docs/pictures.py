@@ -37,7 +37,7 @@ def main() -> int:
             _take(browser, f"{url}/?days=1", "page-light")
             _take(browser, f"{url}/?days=1#health", "health-dark", color_scheme="dark")
             _take(browser, f"{url}/?days=1", "page-phone", viewport=PHONE)
-            _take(browser, f"{url}/rows?days=1", "rows")
+            _take(browser, f"{url}/rows?days=1", "rows", viewport={"width": 1100, "height": 600})
             _take(browser, f"{url}/?days=never", "error")
         with _served(str(Path(scratch, "empty"))) as (url, _):
             _take(browser, url, "empty")

@@ -3,6 +3,9 @@
 The server is a process of its own, asked over a real socket by one client. Before each request
 something is stored, so that nothing which it keeps from before is the answer, but for insights: of
 those it tells the last ones while it looks for the next. The first request is told apart.
+
+Left out are baselines and experiments, whose answers take a fraction of a millisecond: there the
+request itself, about a millisecond, is all that could be measured.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from functools import partial
 from http.client import HTTPConnection
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,12 +72,13 @@ def measure(count: int = COUNT) -> list[Bar]:
             say("bench: runs of tests")
             for number in range(_RUNS):
                 writer.store.append(_run(number))
+            writer.store.keep_results(_results())  # type: ignore[attr-defined]
             with _served(home) as client:
                 return [bar for read in _reads() for bar in _bars(read, runtime, writer, client)]
 
 
 def _reads() -> list[Read]:
-    """Every read of the application, the dear ones in several shapes."""
+    """Every read of the application that reads much, the dear ones in several shapes."""
     from sbhooks_server import answers
 
     every, named = EventQuery(), EventQuery(skills=("skill-007",))
@@ -96,7 +102,31 @@ def _reads() -> list[Read]:
         Read("events", "events?after=500000", lambda r: answers.events(
             r.store, after=500_000, limit=500)),
         Read("insights", "insights", lambda r: r.insights(InsightQuery(now=utc_now(), limit=20))),
+        *(
+            Read(f"insights: {path}", path, partial(_of_kind, kind))
+            for path, kind in (("anomalies", "anomaly"), ("trends", "trend"))
+        ),
+        Read("dependencies", "dependencies", partial(_kept, "skill_dependencies")),
     ]  # fmt: skip
+
+
+def _of_kind(kind: str, runtime: Runtime) -> object:
+    return runtime.insights(InsightQuery(kinds=(kind,), now=utc_now(), limit=20))
+
+
+def _kept(table: str, runtime: Runtime) -> object:
+    return runtime.store.kept_results(table)  # type: ignore[attr-defined]
+
+
+def _results() -> dict[str, Any]:
+    """What analyses write down of a hundred skills."""
+    names, at = [f"skill-{number:03}" for number in range(100)], questions.NOW.isoformat()
+    return {
+        "skill_dependencies": [
+            {"skill_a": a, "skill_b": b, "co_occurrence_count": 100, "lift_score": 1.1,
+             "last_updated": at} for a, b in combinations(names, 2)
+        ],
+    }  # fmt: skip
 
 
 def _run(number: int) -> list[Any]:
