@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sbhooks.cli_options import CommandLine, json_option
-from sbhooks_storage.options import db_option, path_of
+from sbhooks_storage.options import db_option, path_of, recorded_in
 
 if TYPE_CHECKING:
     from sbhooks.output import Output
@@ -40,12 +40,12 @@ def db() -> None:
 def db_status(line: CommandLine, file: str | None, as_json: bool) -> None:
     """Say what is in the database, how large it is, and how it grows.
 
-    Changes nothing, whatever the version of its schema.
+    A database whose schema is not the newest one is left as it is.
     """
     from sbhooks.output import show
     from sbhooks_storage.maintenance import status
 
-    found = status(path_of(line, file))
+    found = status(recorded_in(line, file, as_json=as_json))
     show(found, lambda out: _draw_status(out, found), as_json=as_json)
 
 
@@ -141,7 +141,8 @@ def db_verify(ctx: click.Context, file: str | None, as_json: bool) -> None:
     from sbhooks_storage.maintenance import verify
     from sbhooks_storage.reports import Verified
 
-    found = Verified(faults=verify(path_of(ctx.obj, file)))
+    path = recorded_in(ctx.obj, file, as_json=as_json, only_make=True)
+    found = Verified(faults=verify(path))
 
     def draw(out: Output) -> None:
         for fault in found.faults or ["Nothing is wrong."]:
@@ -163,7 +164,7 @@ def db_rebuild(line: CommandLine, file: str | None, as_json: bool) -> None:
     from sbhooks_storage.rebuild import COMPARED
     from sbhooks_storage.reports import Rebuilt
 
-    rebuild_tables(path_of(line, file))
+    rebuild_tables(recorded_in(line, file, as_json=as_json, only_make=True))
     found = Rebuilt(tables=sorted(COMPARED))
     show(found, lambda out: out.line(f"Made anew: {', '.join(found.tables)}."), as_json=as_json)
 
@@ -184,7 +185,7 @@ def db_backup(line: CommandLine, copy: Path | None, file: str | None, as_json: b
     from sbhooks_storage.maintenance import archived_beside, backup
     from sbhooks_storage.reports import BackedUp
 
-    path = path_of(line, file)
+    path = recorded_in(line, file, as_json=as_json)
     made = backup(path, copy, now=utc_now())
     folder, months = archived_beside(path, made)
     found = BackedUp(
@@ -236,7 +237,7 @@ def db_compact(line: CommandLine, file: str | None, as_json: bool) -> None:
     from sbhooks.wording import size
     from sbhooks_storage.compacting import compact
 
-    found = compact(path_of(line, file))
+    found = compact(recorded_in(line, file, as_json=as_json, only_make=True))
     change = f"{size(found.before_bytes)} before, {size(found.after_bytes)} now."
     show(found, lambda out: out.line(change), as_json=as_json)
 
@@ -317,6 +318,19 @@ def _draw_backup(out: Output, found: BackedUp) -> None:
         out.line(f"Not in it: {months}. Copy the folder {found.archive} too.")
 
 
+def _growth(found: Status) -> str:
+    """How fast the database grows, in words."""
+    from sbhooks.wording import count, size
+    from sbhooks_storage.maintenance import LEAST_EVENTS, LEAST_SPAN
+
+    if found.events_per_day is None:
+        return f"not enough data: events span less than {LEAST_SPAN.days} days"
+    per_day = f"{count(round(found.events_per_day), 'event')} a day"
+    if found.size_in_a_year_bytes is None:
+        return f"{per_day}; not enough data for more: fewer than {LEAST_EVENTS:,} events"
+    return f"{per_day}; in a year {size(found.size_in_a_year_bytes)}"
+
+
 def _draw_status(out: Output, found: Status) -> None:
     from sbhooks.output import Column
     from sbhooks.wording import count, moment, size
@@ -327,12 +341,11 @@ def _draw_status(out: Output, found: Status) -> None:
         ("schema", f"version {found.version}{behind}"),
         ("size", f"{size(found.size_bytes)}, of which {size(found.free_bytes)} free"),
     ]
-    if found.events_per_day is not None:
-        fields += [
-            ("events", f"{moment(found.oldest)} to {moment(found.newest)}"),
-            ("growth", f"{count(round(found.events_per_day), 'event')} a day; in a year "
-             f"{size(found.size_in_a_year_bytes)}"),
-        ]  # fmt: skip
+    if found.oldest is not None:
+        fields.append(("events", f"{moment(found.oldest)} to {moment(found.newest)}"))
+        fields.append(("growth", _growth(found)))
+    elif not behind:
+        fields.append(("events", "none yet"))
     if found.archived_months:
         months = count(found.archived_months, "month")
         fields.append(("archive", f"{months}, {size(found.archive_bytes)}"))

@@ -21,6 +21,9 @@ from sbhooks_storage.opening import check_head, opened, writing
 from sbhooks_storage.rebuild import differences, rebuild
 
 _RECENT = timedelta(days=30)
+LEAST_SPAN = timedelta(days=7)  #: Between first and last event, for saying how a database grows.
+LEAST_EVENTS = 1_000  #: For the same: of fewer, nobody can tell what one takes.
+_EMPTY_BYTES = 490_000  # what a database has before its first event
 _YEAR_DAYS = 365
 
 
@@ -48,8 +51,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         free_bytes: Inside the file, from rows that are gone; ``sbhooks db compact`` gives it back.
         oldest: The earliest event; absent from databases that are not at the head.
         newest: The latest event.
-        events_per_day: Mean of the last 30 days.
-        size_in_a_year_bytes: If it goes on like that.
+        events_per_day: Mean of the last 30 days; absent when events span less than 7 days.
+        size_in_a_year_bytes: If it goes on like that; absent also with fewer than 1,000 events.
         archived_months: How many months are in the archive.
         archive_bytes: Size of their files.
         newest_backup: When the newest backup beside the file was made.
@@ -89,8 +92,9 @@ def status(path: Path) -> Status:
             for (name,) in names
         ]
         size = path.stat().st_size
-        oldest, newest, per_day, in_a_year = _growth(connection, size) if version == HEAD else (
-            None, None, None, None)  # fmt: skip
+        oldest, newest, per_day, in_a_year = (
+            _growth(connection, size - free * page) if version == HEAD else (None,) * 4
+        )
         files = list(archive.catalog(connection).values()) if version == HEAD else []
     journal = path.with_name(f"{path.name}-wal")
     return Status(
@@ -220,16 +224,26 @@ def newest_backup(path: Path) -> datetime | None:
 def _growth(
     connection: sqlite3.Connection, size: int
 ) -> tuple[datetime | None, datetime | None, float | None, int | None]:
-    """First and last event, events a day, and the size in a year at that rate."""
+    """First and last event, events a day, and the size in a year at that rate.
+
+    Args:
+        connection: To a database at the head.
+        size: Bytes that are in use.
+    """
     first, last = connection.execute("SELECT min(first_us), max(last_us) FROM session").fetchone()
     if first is None:
         return None, None, None, None
+    ends = from_us(first), from_us(last)
+    if ends[1] - ends[0] < LEAST_SPAN:
+        return *ends, None, None
     since = max(first, last - to_us(from_us(0) + _RECENT))
     (recent,) = connection.execute(
         "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM session_span "
         "WHERE session_no IN (SELECT session_no FROM session WHERE last_us >= ?)", (since,),
     ).fetchone()  # fmt: skip
-    days = max((last - since) / 86_400e6, 1.0)
-    per_day = recent / days
-    per_event = size / max(high_water(connection), 1)
-    return from_us(first), from_us(last), per_day, round(size + per_day * _YEAR_DAYS * per_event)
+    per_day = recent / ((last - since) / 86_400e6)
+    events = high_water(connection)
+    if events < LEAST_EVENTS:
+        return *ends, per_day, None
+    per_event = max(size - _EMPTY_BYTES, 0) / events
+    return *ends, per_day, round(size + per_day * _YEAR_DAYS * per_event)
