@@ -16,9 +16,9 @@ from sbhooks_storage.options import db_option, recorded_in
 
 if TYPE_CHECKING:
     from sbhooks.output import Output
-    from sbhooks_storage.archive import Archived
     from sbhooks_storage.compacting import Compacted
     from sbhooks_storage.prune import Pruned
+    from sbhooks_storage.reports import Archived
     from sbhooks_storage.sql import Answer
 
 _WIDEST = 24  # cells that a column of text is cut to when the terminal is too narrow

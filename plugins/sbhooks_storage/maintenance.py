@@ -12,11 +12,12 @@ import msgspec
 from sbhooks.errors import StoreError
 from sbhooks.events import from_us, to_us
 from sbhooks_migrations import HEAD, migrations
-from sbhooks_storage import archive
 from sbhooks_storage.append import high_water
+from sbhooks_storage.archive_catalog import catalog, faults, folder_beside
+from sbhooks_storage.copies import copy_database
 from sbhooks_storage.database import connect, create_private
 from sbhooks_storage.failures import explained
-from sbhooks_storage.migrate import HISTORY, applied, copy_database
+from sbhooks_storage.history import HISTORY, applied
 from sbhooks_storage.opening import check_head, opened, writing
 from sbhooks_storage.rebuild import differences, rebuild
 
@@ -95,7 +96,7 @@ def status(path: Path) -> Status:
         oldest, newest, per_day, in_a_year = (
             _growth(connection, size - free * page) if version == HEAD else (None,) * 4
         )
-        files = list(archive.catalog(connection).values()) if version == HEAD else []
+        files = list(catalog(connection).values()) if version == HEAD else []
     journal = path.with_name(f"{path.name}-wal")
     return Status(
         path=str(path),
@@ -134,7 +135,7 @@ def verify(path: Path) -> list[str]:
         ]
         if version < HEAD:
             return [*found, f"its schema is version {version} of {HEAD}. Run: sbhooks db migrate"]
-        lost = archive.faults(connection)
+        lost = faults(connection)
         if lost:
             return [*found, *lost]  # the sums cannot be made without them
         with writing(connection):
@@ -179,8 +180,8 @@ def archived_beside(path: Path, copy: Path) -> tuple[Path, int]:
         has_state = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'store_state'"
         ).fetchone()
-        months = len(archive.catalog(connection)) if has_state else 0
-    return archive.folder_beside(path), months
+        months = len(catalog(connection)) if has_state else 0
+    return folder_beside(path), months
 
 
 def restore(path: Path, copy: Path, *, now: datetime) -> Path | None:

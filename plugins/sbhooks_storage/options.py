@@ -65,7 +65,7 @@ def _is_up_to_date(path: Path) -> bool:
 
     from sbhooks_migrations import HEAD
     from sbhooks_storage.database import connect
-    from sbhooks_storage.migrate import version
+    from sbhooks_storage.history import version
 
     try:
         with closing(connect(path, "ro")) as connection:
