@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sbhooks_migrations import HEAD, Migration, migrations
 from sbhooks_storage.deployment import TABLES, VIEWS
-from sbhooks_storage.migrate import statements
+from sbhooks_storage.losses import statements
 
 from _build import prose
 

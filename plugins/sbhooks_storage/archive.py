@@ -17,67 +17,34 @@ both or in neither; a file that does not count is deleted by the next run.
 
 from __future__ import annotations
 
-import os
-import re
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from sbhooks.errors import MigrationError, StoreError
+from sbhooks.errors import StoreError
 from sbhooks.events import from_us, to_us
 from sbhooks.lazy import require
 from sbhooks.progress import Progress
 from sbhooks_migrations import HEAD
 from sbhooks_storage import archive_files, rollups
 from sbhooks_storage.append import high_water, set_high_water
+from sbhooks_storage.archive_catalog import (
+    catalog,
+    file_of,
+    folder_of,
+    generation_of,
+    locked,
+    make_count,
+    sweep,
+)
 from sbhooks_storage.archive_files import Digest, Row
-from sbhooks_storage.archive_rows import PRUNED, SOURCES, Source, restore_invocations
-from sbhooks_storage.migrate import version
+from sbhooks_storage.archive_rows import SOURCES, Source
 from sbhooks_storage.opening import check_head, opened
+from sbhooks_storage.reports import Archived, Month
 
-_PREFIX = "archive:"
-_FIRST_VERSION = 5  # of the schema, that has store_state
-_NAME = re.compile(r"(\d{4}-\d\d)\.\d+\.parquet(\.part)?")
 _ATTEMPTS = 3  # at a month that others change meanwhile
-
-
-class Month(msgspec.Struct, frozen=True, kw_only=True):
-    """A month that was moved.
-
-    Attributes:
-        month: ``2025-01``.
-        moved: How many events went from the database into its file now.
-        events: How many its file holds in all.
-        size_bytes: Of the file; absent when nothing was moved, as is its path.
-        file: Its path.
-    """
-
-    month: str
-    moved: int
-    events: int
-    size_bytes: int | None
-    file: str | None
-
-
-class Archived(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``sbhooks db archive --json`` prints.
-
-    Attributes:
-        folder: Where the files are.
-        before: Months that were over then are moved.
-        dry_run: Whether nothing was moved.
-        months: Oldest first.
-    """
-
-    folder: str
-    before: datetime
-    dry_run: bool
-    months: list[Month]
 
 
 class _Seen(NamedTuple):
@@ -127,31 +94,6 @@ def run(path: Path, before: datetime, *, dry_run: bool, progress: Progress) -> A
             months.append(_planned(connection, month) if dry_run else move(connection, month))
         folder = str(folder_of(connection))
     return Archived(folder=folder, before=before, dry_run=dry_run, months=months)
-
-
-def folder_beside(path: Path) -> Path:
-    """Where the archive of a database is."""
-    return path.with_name(f"{path.name}.archive")
-
-
-def folder_of(connection: sqlite3.Connection) -> Path:
-    """Where the archive of an open database is."""
-    (file,) = connection.execute(
-        "SELECT file FROM pragma_database_list WHERE name = 'main'"
-    ).fetchone()
-    return folder_beside(Path(file))
-
-
-def catalog(connection: sqlite3.Connection) -> dict[str, Path]:
-    """Month → the file that counts, oldest first."""
-    folder = folder_of(connection)
-    found = connection.execute(
-        "SELECT name, value FROM store_state WHERE name GLOB ? ORDER BY name", (f"{_PREFIX}*",)
-    ).fetchall()
-    return {
-        name.removeprefix(_PREFIX): _file(folder, name.removeprefix(_PREFIX), generation)
-        for name, generation in found
-    }
 
 
 def due(connection: sqlite3.Connection, before: datetime) -> list[str]:
@@ -206,149 +148,6 @@ def move(
     )
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Be the only one who makes files; ends with the process, however that ends.
-
-    To be taken before a write transaction, never within.
-
-    Raises:
-        StoreError: Somebody else is at it.
-    """
-    folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def sweep(connection: sqlite3.Connection) -> None:
-    """Delete files that do not count: what a killed run, or a replaced month, left behind.
-
-    Args:
-        connection: In autocommit mode, with the folder ``locked``.
-    """
-    folder = folder_of(connection)
-    if not folder.is_dir():
-        return
-    connection.execute("BEGIN IMMEDIATE")  # nobody else makes a file count meanwhile
-    try:
-        known = set(catalog(connection).values())
-        # a backup was put back that is older than the file: what there is of it is precious
-        lost = {month for month, file in catalog(connection).items() if not file.exists()}
-        for file in folder.iterdir():
-            name = _NAME.fullmatch(file.name)
-            if name and file not in known and name[1] not in lost:
-                file.unlink(missing_ok=True)
-    finally:
-        connection.execute("ROLLBACK")
-
-
-def check_way_down(
-    connection: sqlite3.Connection, path: Path, target: int | None, *, allow_data_loss: bool
-) -> None:
-    """Refuse to go down to a schema that has no place to say which files count.
-
-    Raises:
-        MigrationError: There are archived months, and nobody allowed to lose sight of them.
-    """
-    if target is None or target >= _FIRST_VERSION or allow_data_loss:
-        return
-    if version(connection) >= _FIRST_VERSION and (months := catalog(connection)):
-        raise MigrationError(
-            f"cannot take {path} down to version {target}: {len(months)} months are in the archive "
-            f"{folder_of(connection)}, which that version does not know. Allow the loss of data "
-            "explicitly if that is meant (sbhooks db migrate --allow-data-loss)"
-        )
-
-
-def faults(connection: sqlite3.Connection) -> list[str]:
-    """Say which files of the archive cannot be read."""
-    found = []
-    for path in catalog(connection).values():
-        try:
-            for _ in archive_files.read(path):
-                pass
-        except StoreError as error:
-            found.append(str(error))
-    return found
-
-
-@contextmanager
-def put_back(connection: sqlite3.Connection) -> Iterator[None]:
-    """Have archived invocations in the log again while the body runs: sums are made of all.
-
-    Args:
-        connection: In a write transaction that is undone when the body raises.
-    """
-    files = list(catalog(connection).values())
-    if not files:
-        yield
-        return
-    connection.execute("CREATE TEMP TABLE put_back (id INTEGER PRIMARY KEY)")
-    try:
-        for path in files:
-            restore_invocations(connection, archive_files.read(path, "invocation"))
-            restore_invocations(connection, archive_files.read(path, PRUNED))
-        yield
-        connection.execute("DELETE FROM skill_invocation WHERE id IN (SELECT id FROM put_back)")
-    finally:
-        connection.execute("DROP TABLE temp.put_back")
-
-
-def erase(connection: sqlite3.Connection, sessions: set[int]) -> list[str]:
-    """Take sessions out of the archive; returns the ids of the events that went.
-
-    New files count when the transaction is committed; ``sweep`` then deletes the old ones.
-
-    Args:
-        connection: In a write transaction.
-        sessions: Their numbers.
-    """
-    place, name = _place("session_no"), _place("id")
-    gone: list[str] = []
-    for month, path in catalog(connection).items():
-        ids = [row[name] for row in archive_files.read(path) if row[place] in sessions]
-        if ids:
-            gone += [name for name in ids if name is not None]
-            rewrite(connection, month, lambda row: None if row[place] in sessions else row)
-    return gone
-
-
-def rewrite(
-    connection: sqlite3.Connection, month: str, change: Callable[[Row], Row | None]
-) -> None:
-    """Change the file of a month; ``sweep`` then deletes the old one.
-
-    Args:
-        connection: In a write transaction, with the folder ``locked``.
-        month: ``2025-01``; one of the catalog.
-        change: Makes the new row of an old one; ``None`` leaves it out.
-    """
-    old = catalog(connection)[month]
-    generation = _generation(old) + 1
-    rows = (new for row in archive_files.read(old) if (new := change(row)) is not None)
-    path = _file(old.parent, month, generation)
-    if archive_files.write(path, rows, schema_version=HEAD):
-        _count(connection, month, generation)
-    else:
-        connection.execute("DELETE FROM store_state WHERE name = ?", (f"{_PREFIX}{month}",))
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    import fcntl  # reading works where there is none
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StoreError(
-            f"cannot change the archive {folder}: another process is doing so. "
-            "Wait until it has ended and try again"
-        ) from error
-
-
 def _try_to_move(connection: sqlite3.Connection, span: _Span) -> Month | None:
     """Move a month, or give up because somebody has changed it meanwhile."""
     connection.execute("BEGIN")
@@ -359,8 +158,8 @@ def _try_to_move(connection: sqlite3.Connection, span: _Span) -> Month | None:
             old=catalog(connection).get(span.name),
             meant=Digest(),
         )
-        generation = 1 if seen.old is None else _generation(seen.old) + 1
-        path = _file(folder_of(connection), span.name, generation)
+        generation = 1 if seen.old is None else generation_of(seen.old) + 1
+        path = file_of(folder_of(connection), span.name, generation)
         events = archive_files.write(path, _all_rows(connection, span, seen), schema_version=HEAD)
     finally:
         connection.execute("ROLLBACK")
@@ -388,7 +187,7 @@ def _make_count(connection: sqlite3.Connection, span: _Span, seen: _Seen, genera
         )
         if gone != seen.meant.rows:
             return False
-        _count(connection, span.name, generation)
+        make_count(connection, span.name, generation)
         set_high_water(connection, high_water(connection) + 1)  # answers are different now
         connection.execute("COMMIT")
         return True
@@ -416,30 +215,10 @@ def _live_rows(connection: sqlite3.Connection, span: _Span, newest: int) -> Iter
         yield from source.rows(connection, span.since_us, span.until_us, newest)
 
 
-def _count(connection: sqlite3.Connection, month: str, generation: int) -> None:
-    """Make a file count."""
-    connection.execute(
-        "INSERT OR REPLACE INTO store_state (name, value) VALUES (?, ?)",
-        (f"{_PREFIX}{month}", generation),
-    )
-
-
 def _data_version(connection: sqlite3.Connection) -> int:
     """A number that is another one after anybody else's commit."""
     (version,) = connection.execute("PRAGMA data_version").fetchone()
     return int(version)
-
-
-def _file(folder: Path, month: str, generation: int) -> Path:
-    return folder / f"{month}.{generation}.parquet"
-
-
-def _generation(path: Path) -> int:
-    return int(path.name.split(".")[1])
-
-
-def _place(column: str) -> int:
-    return list(archive_files.COLUMNS).index(column)
 
 
 def _span(month: str) -> _Span:

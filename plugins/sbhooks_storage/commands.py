@@ -12,20 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from sbhooks.cli_options import CommandLine, json_option
-from sbhooks_storage.options import db_option, path_of
+from sbhooks_storage.options import db_option, path_of, recorded_in
 
 if TYPE_CHECKING:
     from sbhooks.output import Output
     from sbhooks_storage.maintenance import Status
     from sbhooks_storage.reports import BackedUp
-
-_to_option = click.option(
-    "--to", "target", type=click.IntRange(0), metavar="N",
-    help="Version of the schema to reach.  [default: the newest]",
-)  # fmt: skip
-_loss_option = click.option(
-    "--allow-data-loss", is_flag=True, help="Go down although tables with data are dropped."
-)
 
 
 @click.group()
@@ -40,92 +32,13 @@ def db() -> None:
 def db_status(line: CommandLine, file: str | None, as_json: bool) -> None:
     """Say what is in the database, how large it is, and how it grows.
 
-    Changes nothing, whatever the version of its schema.
+    A database whose schema is not the newest one is left as it is.
     """
     from sbhooks.output import show
     from sbhooks_storage.maintenance import status
 
-    found = status(path_of(line, file))
+    found = status(recorded_in(line, file, as_json=as_json))
     show(found, lambda out: _draw_status(out, found), as_json=as_json)
-
-
-@db.command("plan")
-@db_option
-@_to_option
-@json_option
-@click.pass_obj
-def db_plan(line: CommandLine, file: str | None, target: int | None, as_json: bool) -> None:
-    """List what 'sbhooks db migrate' would do."""
-    from sbhooks.output import show
-    from sbhooks_migrations import HEAD
-    from sbhooks_storage.migrate import plan
-    from sbhooks_storage.opening import opened
-    from sbhooks_storage.reports import Plan
-
-    path = path_of(line, file)
-    with opened(path, "read", "ro") as connection:
-        version, steps = plan(connection, path, HEAD if target is None else target)
-    found = Plan(version=version, steps=steps)
-    show(found, lambda out: _draw_steps(out, found.steps, "To do"), as_json=as_json)
-
-
-@db.command("dry-run")
-@db_option
-@_to_option
-@_loss_option
-@json_option
-@click.pass_obj
-def db_dry_run(
-    line: CommandLine, file: str | None, target: int | None, allow_data_loss: bool, as_json: bool
-) -> None:
-    """Do what 'sbhooks db migrate' would do, and undo it: says whether it will work."""
-    from sbhooks.output import show
-    from sbhooks_migrations import HEAD
-    from sbhooks_storage.archive import check_way_down
-    from sbhooks_storage.migrate import rehearse
-    from sbhooks_storage.opening import opened
-    from sbhooks_storage.reports import DryRun
-
-    path = path_of(line, file)
-    with opened(path, "migrate") as connection:
-        check_way_down(connection, path, target, allow_data_loss=allow_data_loss)
-        steps = rehearse(connection, path, HEAD if target is None else target,
-                         allow_data_loss=allow_data_loss)  # fmt: skip
-    show(
-        DryRun(steps=steps), lambda out: _draw_steps(out, steps, "Works, and undone"),
-        as_json=as_json,
-    )  # fmt: skip
-
-
-@db.command("migrate")
-@db_option
-@_to_option
-@_loss_option
-@json_option
-@click.pass_obj
-def db_migrate(
-    line: CommandLine, file: str | None, target: int | None, allow_data_loss: bool, as_json: bool
-) -> None:
-    """Bring the schema to the newest version, or to another one, up or down.
-
-    A backup is made beside the file first. Databases of the old system are taken over in place.
-    The way down is refused when it would delete data, unless --allow-data-loss is given.
-    """
-    from sbhooks.output import show
-    from sbhooks_storage.reports import Migrated
-
-    path = path_of(line, file)
-    before = set(path.parent.glob(f"{path.name}.V*.backup"))
-    steps = _migrate(path, target, allow_data_loss=allow_data_loss)
-    kept = sorted(set(path.parent.glob(f"{path.name}.V*.backup")) - before)
-    found = Migrated(steps=steps, backup=str(kept[-1]) if kept else None)
-
-    def draw(out: Output) -> None:
-        _draw_steps(out, steps, "Done")
-        if found.backup is not None:
-            out.line(f"As it was before: {found.backup}")
-
-    show(found, draw, as_json=as_json)
 
 
 @db.command("verify")
@@ -141,7 +54,8 @@ def db_verify(ctx: click.Context, file: str | None, as_json: bool) -> None:
     from sbhooks_storage.maintenance import verify
     from sbhooks_storage.reports import Verified
 
-    found = Verified(faults=verify(path_of(ctx.obj, file)))
+    path = recorded_in(ctx.obj, file, as_json=as_json, only_make=True)
+    found = Verified(faults=verify(path))
 
     def draw(out: Output) -> None:
         for fault in found.faults or ["Nothing is wrong."]:
@@ -163,7 +77,7 @@ def db_rebuild(line: CommandLine, file: str | None, as_json: bool) -> None:
     from sbhooks_storage.rebuild import COMPARED
     from sbhooks_storage.reports import Rebuilt
 
-    rebuild_tables(path_of(line, file))
+    rebuild_tables(recorded_in(line, file, as_json=as_json, only_make=True))
     found = Rebuilt(tables=sorted(COMPARED))
     show(found, lambda out: out.line(f"Made anew: {', '.join(found.tables)}."), as_json=as_json)
 
@@ -184,7 +98,7 @@ def db_backup(line: CommandLine, copy: Path | None, file: str | None, as_json: b
     from sbhooks_storage.maintenance import archived_beside, backup
     from sbhooks_storage.reports import BackedUp
 
-    path = path_of(line, file)
+    path = recorded_in(line, file, as_json=as_json)
     made = backup(path, copy, now=utc_now())
     folder, months = archived_beside(path, made)
     found = BackedUp(
@@ -236,7 +150,7 @@ def db_compact(line: CommandLine, file: str | None, as_json: bool) -> None:
     from sbhooks.wording import size
     from sbhooks_storage.compacting import compact
 
-    found = compact(path_of(line, file))
+    found = compact(recorded_in(line, file, as_json=as_json, only_make=True))
     change = f"{size(found.before_bytes)} before, {size(found.after_bytes)} now."
     show(found, lambda out: out.line(change), as_json=as_json)
 
@@ -276,9 +190,9 @@ def import_old(line: CommandLine, file: Path, store_url: str | None, as_json: bo
 
 def add_to(cli: click.Group) -> None:
     """Add the commands; ``import`` may be there already, made by another plugin."""
-    from sbhooks_storage.keeping_commands import COMMANDS
+    from sbhooks_storage import keeping_commands, schema_commands
 
-    for command in COMMANDS:
+    for command in (*schema_commands.COMMANDS, *keeping_commands.COMMANDS):
         db.add_command(command)
     cli.add_command(db)
     group = cli.commands.get("import")
@@ -288,26 +202,6 @@ def add_to(cli: click.Group) -> None:
         cli.add_command(import_group)
 
 
-def _migrate(path: Path, target: int | None, *, allow_data_loss: bool) -> list[str]:
-    from sbhooks_migrations import HEAD
-    from sbhooks_storage.archive import check_way_down
-    from sbhooks_storage.migrate import migrate
-    from sbhooks_storage.opening import opened
-    from sbhooks_storage.sqlite import add_up
-
-    with opened(path, "migrate") as connection:
-        target = HEAD if target is None else target
-        check_way_down(connection, path, target, allow_data_loss=allow_data_loss)
-        steps = migrate(connection, path, target, allow_data_loss=allow_data_loss)
-        if target == HEAD:
-            add_up(connection)
-    return steps
-
-
-def _draw_steps(out: Output, steps: list[str], what: str) -> None:
-    out.line(f"{what}: {', '.join(steps)}." if steps else "Nothing to do.")
-
-
 def _draw_backup(out: Output, found: BackedUp) -> None:
     from sbhooks.wording import count, size
 
@@ -315,6 +209,19 @@ def _draw_backup(out: Output, found: BackedUp) -> None:
     if found.archive is not None:
         months = count(found.archived_months, "archived month")
         out.line(f"Not in it: {months}. Copy the folder {found.archive} too.")
+
+
+def _growth(found: Status) -> str:
+    """How fast the database grows, in words."""
+    from sbhooks.wording import count, size
+    from sbhooks_storage.maintenance import LEAST_EVENTS, LEAST_SPAN
+
+    if found.events_per_day is None:
+        return f"not enough data: events span less than {LEAST_SPAN.days} days"
+    per_day = f"{count(round(found.events_per_day), 'event')} a day"
+    if found.size_in_a_year_bytes is None:
+        return f"{per_day}; not enough data for more: fewer than {LEAST_EVENTS:,} events"
+    return f"{per_day}; in a year {size(found.size_in_a_year_bytes)}"
 
 
 def _draw_status(out: Output, found: Status) -> None:
@@ -327,12 +234,11 @@ def _draw_status(out: Output, found: Status) -> None:
         ("schema", f"version {found.version}{behind}"),
         ("size", f"{size(found.size_bytes)}, of which {size(found.free_bytes)} free"),
     ]
-    if found.events_per_day is not None:
-        fields += [
-            ("events", f"{moment(found.oldest)} to {moment(found.newest)}"),
-            ("growth", f"{count(round(found.events_per_day), 'event')} a day; in a year "
-             f"{size(found.size_in_a_year_bytes)}"),
-        ]  # fmt: skip
+    if found.oldest is not None:
+        fields.append(("events", f"{moment(found.oldest)} to {moment(found.newest)}"))
+        fields.append(("growth", _growth(found)))
+    elif not behind:
+        fields.append(("events", "none yet"))
     if found.archived_months:
         months = count(found.archived_months, "month")
         fields.append(("archive", f"{months}, {size(found.archive_bytes)}"))

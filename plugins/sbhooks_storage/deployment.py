@@ -14,9 +14,9 @@ from pathlib import Path
 from sbhooks.checks import Check, State
 from sbhooks.events import utc_now
 from sbhooks_migrations import HEAD, migrations
-from sbhooks_storage import archive
+from sbhooks_storage.archive_catalog import catalog, folder_beside
+from sbhooks_storage.history import applied
 from sbhooks_storage.maintenance import newest_backup
-from sbhooks_storage.migrate import applied
 from sbhooks_storage.opening import opened
 
 TABLES = (
@@ -60,9 +60,9 @@ def check_database(path: Path, now: datetime | None = None) -> Iterator[Check]:
         broken = len(connection.execute("PRAGMA foreign_key_check").fetchall())
         yield _check("references", f"{broken or 'no'} rows refer to nothing", fine=not broken,
                      advice="run: sbhooks db verify")  # fmt: skip
-        lost = [file for file in archive.catalog(connection).values() if not file.exists()]
+        lost = [file for file in catalog(connection).values() if not file.exists()]
         yield _check("archive", f"{len(lost) or 'no'} files are missing", fine=not lost,
-                     advice=f"put the folder {archive.folder_beside(path)} back")  # fmt: skip
+                     advice=f"put the folder {folder_beside(path)} back")  # fmt: skip
     yield from _backup(path, now or utc_now())
 
 

@@ -20,9 +20,9 @@ from sbhooks.errors import StoreError
 from sbhooks.events import Codec
 from sbhooks.store import EventStore
 from sbhooks_storage.append import high_water
+from sbhooks_storage.copies import copy_database
 from sbhooks_storage.database import connect
 from sbhooks_storage.failures import explained
-from sbhooks_storage.migrate import copy_database
 from sbhooks_storage.opening import opened, writing
 from sbhooks_storage.rebuild import rebuild
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from sbhooks.cli_options import CommandLine, Since, json_option
-from sbhooks_storage.options import db_option, path_of
+from sbhooks_storage.options import db_option, recorded_in
 
 if TYPE_CHECKING:
     from sbhooks.output import Output
-    from sbhooks_storage.archive import Archived
     from sbhooks_storage.compacting import Compacted
     from sbhooks_storage.prune import Pruned
+    from sbhooks_storage.reports import Archived
     from sbhooks_storage.sql import Answer
 
 _WIDEST = 24  # cells that a column of text is cut to when the terminal is too narrow
@@ -47,7 +47,7 @@ def db_archive(
     from sbhooks_storage.archive import run
     from sbhooks_storage.compacting import compact_if_worthwhile
 
-    path = path_of(line, file)
+    path = recorded_in(line, file, as_json=as_json)
     with Progress("archiving", quiet=as_json) as progress:
         found = run(path, before, dry_run=dry_run, progress=progress)
     compacted = None if dry_run or not found.months else compact_if_worthwhile(path)
@@ -80,7 +80,7 @@ def db_prune(
     from sbhooks_storage.prune import ages, run
     from sbhooks_storage.retention import retention
 
-    path = path_of(line, file)
+    path = recorded_in(line, file, as_json=as_json)
     kept = ages(retention(line.config, keep), utc_now())
     with Progress("pruning", quiet=as_json) as progress:
         found = run(path, kept, dry_run=not yes, progress=progress)
@@ -112,10 +112,9 @@ def db_query(
     from sbhooks_storage.sql import query
 
     text = sys.stdin.read() if sql == "-" else sql
+    path = recorded_in(line, file, as_json=as_json)
     with Progress("reading the archive", quiet=as_json) as progress:
-        found = query(
-            path_of(line, file), text, limit=limit, with_archive=not no_archive, loaded=progress
-        )
+        found = query(path, text, limit=limit, with_archive=not no_archive, loaded=progress)
     show(found, lambda out: _draw_answer(out, found, limit), as_json=as_json)
 
 

@@ -12,15 +12,19 @@ import msgspec
 from sbhooks.errors import StoreError
 from sbhooks.events import from_us, to_us
 from sbhooks_migrations import HEAD, migrations
-from sbhooks_storage import archive
 from sbhooks_storage.append import high_water
+from sbhooks_storage.archive_catalog import catalog, faults, folder_beside
+from sbhooks_storage.copies import copy_database
 from sbhooks_storage.database import connect, create_private
 from sbhooks_storage.failures import explained
-from sbhooks_storage.migrate import HISTORY, applied, copy_database
+from sbhooks_storage.history import HISTORY, applied
 from sbhooks_storage.opening import check_head, opened, writing
 from sbhooks_storage.rebuild import differences, rebuild
 
 _RECENT = timedelta(days=30)
+LEAST_SPAN = timedelta(days=7)  #: Between first and last event, for saying how a database grows.
+LEAST_EVENTS = 1_000  #: For the same: of fewer, nobody can tell what one takes.
+_EMPTY_BYTES = 490_000  # what a database has before its first event
 _YEAR_DAYS = 365
 
 
@@ -48,8 +52,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         free_bytes: Inside the file, from rows that are gone; ``sbhooks db compact`` gives it back.
         oldest: The earliest event; absent from databases that are not at the head.
         newest: The latest event.
-        events_per_day: Mean of the last 30 days.
-        size_in_a_year_bytes: If it goes on like that.
+        events_per_day: Mean of the last 30 days; absent when events span less than 7 days.
+        size_in_a_year_bytes: If it goes on like that; absent also with fewer than 1,000 events.
         archived_months: How many months are in the archive.
         archive_bytes: Size of their files.
         newest_backup: When the newest backup beside the file was made.
@@ -89,9 +93,10 @@ def status(path: Path) -> Status:
             for (name,) in names
         ]
         size = path.stat().st_size
-        oldest, newest, per_day, in_a_year = _growth(connection, size) if version == HEAD else (
-            None, None, None, None)  # fmt: skip
-        files = list(archive.catalog(connection).values()) if version == HEAD else []
+        oldest, newest, per_day, in_a_year = (
+            _growth(connection, size - free * page) if version == HEAD else (None,) * 4
+        )
+        files = list(catalog(connection).values()) if version == HEAD else []
     journal = path.with_name(f"{path.name}-wal")
     return Status(
         path=str(path),
@@ -130,7 +135,7 @@ def verify(path: Path) -> list[str]:
         ]
         if version < HEAD:
             return [*found, f"its schema is version {version} of {HEAD}. Run: sbhooks db migrate"]
-        lost = archive.faults(connection)
+        lost = faults(connection)
         if lost:
             return [*found, *lost]  # the sums cannot be made without them
         with writing(connection):
@@ -175,8 +180,8 @@ def archived_beside(path: Path, copy: Path) -> tuple[Path, int]:
         has_state = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'store_state'"
         ).fetchone()
-        months = len(archive.catalog(connection)) if has_state else 0
-    return archive.folder_beside(path), months
+        months = len(catalog(connection)) if has_state else 0
+    return folder_beside(path), months
 
 
 def restore(path: Path, copy: Path, *, now: datetime) -> Path | None:
@@ -220,16 +225,26 @@ def newest_backup(path: Path) -> datetime | None:
 def _growth(
     connection: sqlite3.Connection, size: int
 ) -> tuple[datetime | None, datetime | None, float | None, int | None]:
-    """First and last event, events a day, and the size in a year at that rate."""
+    """First and last event, events a day, and the size in a year at that rate.
+
+    Args:
+        connection: To a database at the head.
+        size: Bytes that are in use.
+    """
     first, last = connection.execute("SELECT min(first_us), max(last_us) FROM session").fetchone()
     if first is None:
         return None, None, None, None
+    ends = from_us(first), from_us(last)
+    if ends[1] - ends[0] < LEAST_SPAN:
+        return *ends, None, None
     since = max(first, last - to_us(from_us(0) + _RECENT))
     (recent,) = connection.execute(
         "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM session_span "
         "WHERE session_no IN (SELECT session_no FROM session WHERE last_us >= ?)", (since,),
     ).fetchone()  # fmt: skip
-    days = max((last - since) / 86_400e6, 1.0)
-    per_day = recent / days
-    per_event = size / max(high_water(connection), 1)
-    return from_us(first), from_us(last), per_day, round(size + per_day * _YEAR_DAYS * per_event)
+    per_day = recent / ((last - since) / 86_400e6)
+    events = high_water(connection)
+    if events < LEAST_EVENTS:
+        return *ends, per_day, None
+    per_event = max(size - _EMPTY_BYTES, 0) / events
+    return *ends, per_day, round(size + per_day * _YEAR_DAYS * per_event)

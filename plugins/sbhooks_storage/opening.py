@@ -11,7 +11,7 @@ from sbhooks.errors import StoreError
 from sbhooks_migrations import HEAD, migrations
 from sbhooks_storage.database import Mode, connect
 from sbhooks_storage.failures import explained
-from sbhooks_storage.migrate import applied
+from sbhooks_storage.history import applied
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from sbhooks.events import Codec, Event, names_person, with_people
 from sbhooks.ids import pack_id
-from sbhooks_storage import archive, rows
+from sbhooks_storage import archive_changes, rows
 from sbhooks_storage.append import high_water, set_high_water
 from sbhooks_storage.rebuild import rebuild
 from sbhooks_storage.sessions import update_context
@@ -111,7 +111,7 @@ def erase_user(connection: sqlite3.Connection, user: str, codec: Codec) -> int:
         "SELECT session_no FROM session_start WHERE user_id = ?1 "
         "UNION SELECT session_no FROM session WHERE user_id = ?1", (user,),
     ).fetchall()  # fmt: skip
-    archived = archive.erase(connection, {session for (session,) in sessions})
+    archived = archive_changes.erase(connection, {session for (session,) in sessions})
     connection.executemany(
         "DELETE FROM event_key WHERE event_id = ?", [(pack_id(name),) for name in archived]
     )

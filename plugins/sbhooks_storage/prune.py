@@ -23,8 +23,9 @@ import msgspec
 from sbhooks.errors import ConfigError
 from sbhooks.events import from_us, to_us
 from sbhooks.progress import Progress
-from sbhooks_storage import archive, archive_files
+from sbhooks_storage import archive, archive_changes, archive_files
 from sbhooks_storage.append import high_water, set_high_water
+from sbhooks_storage.archive_catalog import catalog, folder_of, locked, sweep
 from sbhooks_storage.archive_files import Row
 from sbhooks_storage.archive_rows import SOURCES, Source, named, reduced
 from sbhooks_storage.opening import check_head, opened, writing
@@ -108,7 +109,7 @@ def _count(connection: sqlite3.Connection, source: Source, before: datetime) -> 
     archived = sum(
         1
         for month in _months(connection, limit)
-        for row in archive_files.read(archive.catalog(connection)[month], source.kind)
+        for row in archive_files.read(catalog(connection)[month], source.kind)
         if _is_old(row, limit)
     )
     return PrunedKind(
@@ -131,11 +132,13 @@ def _prune(connection: sqlite3.Connection, source: Source, limit_us: int) -> Non
             source.delete(connection, _EVER_US, limit_us, high_water(connection))
             set_high_water(connection, high_water(connection) + 1)
     if months := _months(connection, limit_us):
-        with archive.locked(archive.folder_of(connection)):
+        with locked(folder_of(connection)):
             for month in months:
                 with writing(connection):
-                    archive.rewrite(connection, month, lambda row: _left(row, source, limit_us))
-            archive.sweep(connection)
+                    archive_changes.rewrite(
+                        connection, month, lambda row: _left(row, source, limit_us)
+                    )
+            sweep(connection)
 
 
 def _left(row: Row, source: Source, limit_us: int) -> Row | None:
@@ -153,4 +156,4 @@ def _is_old(row: Row, limit_us: int) -> bool:
 def _months(connection: sqlite3.Connection, limit_us: int) -> list[str]:
     """The archived months that begin before a time."""
     last = from_us(limit_us - 1).isoformat()[:7]
-    return [month for month in archive.catalog(connection) if month <= last]
+    return [month for month in catalog(connection) if month <= last]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sbhooks_storage import archive, results, rollups
+from sbhooks_storage import archive_changes, results, rollups
 from sbhooks_storage.append import high_water
 
 _ROLLUP = (
@@ -57,7 +57,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
     Args:
         connection: In a write transaction.
     """
-    with archive.put_back(connection):
+    with archive_changes.put_back(connection):
         with results.set_aside(connection):
             connection.execute("INSERT INTO log_rebuild VALUES (1)")
         rollups.clear(connection)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -86,3 +88,37 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
     restored: str
     replaced: str | None
+
+
+class Month(msgspec.Struct, frozen=True, kw_only=True):
+    """A month that was moved.
+
+    Attributes:
+        month: ``2025-01``.
+        moved: How many events went from the database into its file now.
+        events: How many its file holds in all.
+        size_bytes: Of the file; absent when nothing was moved, as is its path.
+        file: Its path.
+    """
+
+    month: str
+    moved: int
+    events: int
+    size_bytes: int | None
+    file: str | None
+
+
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``sbhooks db archive --json`` prints.
+
+    Attributes:
+        folder: Where the files are.
+        before: Months that were over then are moved.
+        dry_run: Whether nothing was moved.
+        months: Oldest first.
+    """
+
+    folder: str
+    before: datetime
+    dry_run: bool
+    months: list[Month]

@@ -22,7 +22,8 @@ import msgspec
 
 from sbhooks.errors import StoreError
 from sbhooks.events import from_us
-from sbhooks_storage import archive, archive_files
+from sbhooks_storage import archive_files
+from sbhooks_storage.archive_catalog import catalog
 from sbhooks_storage.archive_rows import SOURCES, named, restore_invocations
 from sbhooks_storage.opening import check_head, opened
 
@@ -136,7 +137,7 @@ def _execute(connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
 def _load(connection: sqlite3.Connection, used: set[str], loaded: Loaded) -> int:
     """Put archived events beside those of the tables that are used; returns how many files."""
     kinds = {source.kind for source in SOURCES if source.table in used}
-    files = list(archive.catalog(connection).values()) if kinds else []
+    files = list(catalog(connection).values()) if kinds else []
     if not files:
         return 0
     columns = {kind: _make_table(connection, _DETOUR[kind]) for kind in kinds}

@@ -12,8 +12,9 @@ from sbhooks.events import Codec, Event
 from sbhooks.garbage import no_cycles
 from sbhooks.store import Dimension, EventQuery, Rollup, SqlValue, Tail
 from sbhooks_migrations import HEAD
-from sbhooks_storage import archive, people, results, rollups
+from sbhooks_storage import people, results, rollups
 from sbhooks_storage.append import Appender, high_water
+from sbhooks_storage.archive_catalog import folder_beside, locked, sweep
 from sbhooks_storage.database import (
     BUSY_TIMEOUT_S,
     Database,
@@ -22,7 +23,8 @@ from sbhooks_storage.database import (
     create_private,
 )
 from sbhooks_storage.failures import explained, primary_code, store_error
-from sbhooks_storage.migrate import migrate, too_new, version
+from sbhooks_storage.history import too_new, version
+from sbhooks_storage.migrate import migrate
 from sbhooks_storage.query import Reader
 
 _AT_ONCE = 250_000  # rows that one transaction adds to the sums
@@ -120,13 +122,13 @@ class SqliteEventStore:
 
     def erase_user(self, user: str) -> int:
         """See :meth:`sbhooks.store.EventStore.erase_user`."""
-        folder = archive.folder_beside(self.path)
+        folder = folder_beside(self.path)
         if not folder.is_dir():
             return self._erase(user)
-        with archive.locked(folder):
+        with locked(folder):
             erased = self._erase(user)
             with explained(self.path, "erase from"), closing(connect(self.path)) as connection:
-                archive.sweep(connection)
+                sweep(connection)
         return erased
 
     def keep_results(self, tables: Mapping[str, Sequence[Mapping[str, SqlValue]]]) -> None:

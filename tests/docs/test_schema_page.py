@@ -10,7 +10,7 @@ import pytest
 
 from sbhooks_migrations import migrations
 from sbhooks_storage.deployment import TABLES, TRIGGERS, VIEWS
-from sbhooks_storage.migrate import statements
+from sbhooks_storage.losses import statements
 
 ROOT = Path(__file__).parents[2]
 

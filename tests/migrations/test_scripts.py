@@ -9,7 +9,8 @@ import pytest
 
 from sbhooks_migrations import HEAD, migrations, parse
 from sbhooks_storage.database import connect, create_private
-from sbhooks_storage.migrate import migrate, statements
+from sbhooks_storage.losses import statements
+from sbhooks_storage.migrate import migrate
 
 BOTH = {"V1__a.up.sql": "CREATE TABLE t (x);", "V1__a.down.sql": "DROP TABLE t;"}
 

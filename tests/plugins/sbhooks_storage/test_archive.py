@@ -21,8 +21,10 @@ from sbhooks.progress import Progress
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import Timeline
 from sbhooks_storage import archive
+from sbhooks_storage.archive_catalog import folder_beside, locked
 from sbhooks_storage.maintenance import rebuild_tables, verify
 from sbhooks_storage.rebuild import COMPARED
+from sbhooks_storage.reports import Archived
 from sbhooks_storage.sql import query
 from sbhooks_storage.sqlite import SqliteEventStore
 
@@ -48,7 +50,7 @@ def year(session: str = "s", user: str = "ann") -> list[Event]:
     return events
 
 
-def run(path: Path, before: datetime = CUT, **options: Any) -> archive.Archived:
+def run(path: Path, before: datetime = CUT, **options: Any) -> Archived:
     return archive.run(path, before, **{"dry_run": False, "progress": Progress("", quiet=True),
                                         **options})  # fmt: skip
 
@@ -94,7 +96,7 @@ def test_old_months_move_and_new_ones_stay(filled: SqliteEventStore, path: Path)
     assert {event.at.month for event in live if event.source == "pytest"} >= {3, 4, 5, 6}
     assert Counter(dict(ask(path, COUNTS))) == before
     assert Counter(dict(ask(path, COUNTS, with_archive=False))) != before
-    assert sorted(file.name for file in archive.folder_beside(path).glob("*.parquet")) == [
+    assert sorted(file.name for file in folder_beside(path).glob("*.parquet")) == [
         "2026-01.1.parquet", "2026-02.1.parquet"]  # fmt: skip
     assert run(path).months == []
 
@@ -159,9 +161,12 @@ def test_events_that_come_late_join_their_month(filled: SqliteEventStore, path: 
     filled.append([late.start(), late.invocation("ruff")])
     before = ask(path, COUNTS)
     (month,) = run(path).months
-    assert (month.moved, month.file) == (1, str(archive.folder_beside(path) / "2026-01.2.parquet"))
+    assert (month.moved, month.file) == (
+        1,
+        str(folder_beside(path) / "2026-01.2.parquet"),
+    )
     assert ask(path, COUNTS) == before
-    assert not (archive.folder_beside(path) / "2026-01.1.parquet").exists()
+    assert not (folder_beside(path) / "2026-01.1.parquet").exists()
     assert verify(path) == []
 
 
@@ -191,10 +196,10 @@ def test_erasing_somebody_takes_what_is_archived(
     assert filled.erase_user("ann") == len(events)
     assert {s for (s,) in ask(path, "SELECT session_id FROM skill_invocation")} == {
         f"t-{month}" for month in range(1, 7)}  # fmt: skip
-    for file in archive.folder_beside(path).glob("*.parquet"):
+    for file in folder_beside(path).glob("*.parquet"):
         assert all(name.startswith("t-") for name in pq.read_table(file)["session"].to_pylist())
         assert b"s-1" not in file.read_bytes()
-    assert len(list(archive.folder_beside(path).glob("*.parquet"))) == 2
+    assert len(list(folder_beside(path).glob("*.parquet"))) == 2
     assert verify(path) == []
     assert filled.append(events) == len(events)
 
@@ -210,20 +215,20 @@ def test_people_are_renamed_in_answers_over_the_archive(
 
 def test_files_explain_themselves(filled: SqliteEventStore, path: Path) -> None:
     run(path)
-    table = pq.read_table(archive.folder_beside(path) / "2026-01.1.parquet")
+    table = pq.read_table(folder_beside(path) / "2026-01.1.parquet")
     row = next(row for row in table.to_pylist() if row["kind"] == "test-result")
     assert row["at"].tzinfo is not None
     assert row["session"] == "s-1"
     assert row["project"] == "shop"
-    meta = pq.read_metadata(archive.folder_beside(path) / "2026-01.1.parquet")
+    meta = pq.read_metadata(folder_beside(path) / "2026-01.1.parquet")
     assert meta.row_group(0).column(0).compression == "ZSTD"
-    mode = (archive.folder_beside(path) / "2026-01.1.parquet").stat().st_mode
+    mode = (folder_beside(path) / "2026-01.1.parquet").stat().st_mode
     assert mode & 0o077 == 0
 
 
 def test_a_damaged_file_is_named(filled: SqliteEventStore, path: Path) -> None:
     run(path)
-    file = archive.folder_beside(path) / "2026-01.1.parquet"
+    file = folder_beside(path) / "2026-01.1.parquet"
     content = bytearray(file.read_bytes())
     content[200] ^= 0xFF
     file.write_bytes(content)
@@ -247,7 +252,7 @@ def test_a_row_that_fits_no_column_stops_its_month_only(
     with pytest.raises(StoreError, match=r"2026-02\.1.*holds what its column cannot"):
         run(path)
     assert ask(path, COUNTS) == before
-    assert [f.name for f in archive.folder_beside(path).glob("*.parquet*")] == ["2026-01.1.parquet"]
+    assert [f.name for f in folder_beside(path).glob("*.parquet*")] == ["2026-01.1.parquet"]
 
 
 def test_a_file_that_does_not_read_back_moves_nothing(
@@ -262,7 +267,7 @@ def test_a_file_that_does_not_read_back_moves_nothing(
         run(path)
     monkeypatch.undo()
     assert path.read_bytes() == before
-    assert list(archive.folder_beside(path).glob("*.parquet*")) == []
+    assert list(folder_beside(path).glob("*.parquet*")) == []
 
 
 def test_a_process_killed_at_any_statement_leaves_every_event_in_one_place(
@@ -283,7 +288,7 @@ def test_a_process_killed_at_any_statement_leaves_every_event_in_one_place(
     assert number > 20
     assert run(path, january).months == []
     assert verify(path) == []
-    assert len(list(archive.folder_beside(path).glob("*.parquet*"))) == 1
+    assert len(list(folder_beside(path).glob("*.parquet*"))) == 1
 
 
 def test_rows_that_change_while_a_file_is_written_are_not_lost(
@@ -312,13 +317,16 @@ def test_rows_that_change_while_a_file_is_written_are_not_lost(
 
 
 def test_two_archivers_do_not_get_in_each_others_way(filled: SqliteEventStore, path: Path) -> None:
-    with archive.locked(archive.folder_beside(path)), pytest.raises(StoreError, match="another"):
+    with (
+        locked(folder_beside(path)),
+        pytest.raises(StoreError, match="another"),
+    ):
         run(path)
     assert len(run(path).months) == 2
 
 
 def test_what_a_killed_run_left_behind_is_swept(filled: SqliteEventStore, path: Path) -> None:
-    folder = archive.folder_beside(path)
+    folder = folder_beside(path)
     folder.mkdir()
     for name in ("2026-01.7.parquet", "2026-01.1.parquet.part", "notes.txt"):
         (folder / name).write_text("left behind")

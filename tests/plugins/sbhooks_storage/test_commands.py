@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import pytest
 
 from sbhooks.cli import main
 from sbhooks.errors import StoreError
+from sbhooks.events import Event
+from sbhooks.ids import new_id
 from sbhooks.testing.contracts import EventStoreContract, stored
-from sbhooks.testing.factories import Timeline
+from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_migrations import HEAD
 from sbhooks_storage.commands import add_to
 from sbhooks_storage.compacting import compact
 from sbhooks_storage.database import connect
-from sbhooks_storage.maintenance import restore, status
+from sbhooks_storage.maintenance import _EMPTY_BYTES, restore, status
 from sbhooks_storage.migrate import migrate
 from sbhooks_storage.sqlite import open_sqlite
 
@@ -66,13 +69,106 @@ def test_status_tells_what_is_there(filled: Path, ask: Any, run: Run) -> None:
     assert (found["version"], found["head"]) == (HEAD, HEAD)
     assert found["size_bytes"] == filled.stat().st_size
     assert found["oldest"] == "2026-11-20T12:00:00Z"
-    assert found["events_per_day"] == 6.0
-    assert found["size_in_a_year_bytes"] > found["size_bytes"]
+    assert (found["events_per_day"], found["size_in_a_year_bytes"]) == (None, None)
     assert {"name": "skill_invocation", "rows": 1} in found["tables"]
     code, out, _ = run("status", "--db", f"sqlite:///{filled}")
     assert code == 0
     assert f"version {HEAD}" in out
-    assert "6 events a day" in out
+    assert "not enough data: events span less than 7 days" in out
+
+
+def every_hour(first: int, end: int) -> list[Event]:
+    """An invocation an hour, a session a day; the same ones for the same hours."""
+    return [
+        Timeline(f"day-{n // 24}", start=NOON + timedelta(hours=n)).invocation(
+            f"skill-{n % 5}", id=f"00000000-0000-7000-8000-{n:012}"
+        )
+        for n in range(first, end)
+    ]
+
+
+def test_growth_is_told_when_there_is_enough_to_tell_it_from(
+    path: Path, ask: Any, run: Run
+) -> None:
+    with closing(open_sqlite(path, CODEC)) as store:
+        store.append(every_hour(0, 7 * 24))  # the last one is an hour short of a week
+        assert status(path).events_per_day is None
+        store.append(every_hour(7 * 24, 7 * 24 + 1))
+        found = status(path)
+        assert found.events_per_day == pytest.approx(24, rel=0.01)
+        assert found.size_in_a_year_bytes is None
+        assert (
+            "24 events a day; not enough data for more: fewer than 1,000"
+            in run("status", "--db", path)[1]
+        )
+        store.append(every_hour(7 * 24 + 1, 1_000))
+    found = status(path)
+    assert found.events_per_day == pytest.approx(24, rel=0.05)
+    with closing(open_sqlite(path, CODEC)) as store:
+        store.append(every_hour(1_000, 1_000 + 24 * 365))
+    assert found.size_in_a_year_bytes == pytest.approx(status(path).size_bytes, rel=0.35)
+
+
+def test_a_new_database_is_as_large_as_the_projection_takes_off(path: Path) -> None:
+    open_sqlite(path, CODEC).close()
+    assert path.stat().st_size == pytest.approx(_EMPTY_BYTES, rel=0.1)
+
+
+def recorded(home: Path) -> None:
+    """A run that has ended waits in the spool."""
+    lines = [CODEC.encode(event) + b"\n" for event in Timeline().one_of_each()]
+    (home / "spool").mkdir(parents=True, exist_ok=True)
+    (home / "spool" / f"{new_id()}.0.seg").write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["archive", "--older-than", "365d"], ["prune"], ["verify"], ["rebuild"],
+     ["compact"], ["backup"], ["query", "SELECT count(*) FROM skill_invocation"]],
+    ids=lambda command: command[0],
+)  # fmt: skip
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_what_is_recorded_is_collected_first(
+    command: list[str], is_recorded: bool, home: Path, run: Run
+) -> None:
+    if is_recorded:
+        recorded(home)
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    if command[0] == "query":
+        assert out.split()[1] == str(int(is_recorded))
+    rows = {table.name: table.rows for table in status(home / "sbhooks.db").tables}
+    assert rows["skill_invocation"] == int(is_recorded)
+    assert list((home / "spool").glob("*.seg")) == []
+
+
+def test_a_database_that_waits_for_its_migration_is_not_migrated_by_looking(
+    home: Path, run: Run, ask: Any
+) -> None:
+    recorded(home)
+    run("status")
+    with closing(connect(home / "sbhooks.db")) as connection:
+        migrate(connection, home / "sbhooks.db", 4, allow_data_loss=True)
+    recorded(home)
+    assert ask("status")["version"] == 4
+    assert len(list((home / "spool").glob("*.seg"))) == 1
+    assert run("query", "SELECT 1")[0] == 2
+
+
+def test_a_damaged_database_is_examined_although_nothing_can_be_collected(
+    home: Path, run: Run
+) -> None:
+    recorded(home)
+    run("status")
+    path = home / "sbhooks.db"
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET rootpage = 3 WHERE name = 'idx_invocation_at'")
+    recorded(home)
+    code, out, err = run("verify")
+    assert code in {1, 2}
+    assert "damaged" in out + err
+    assert len(list((home / "spool").glob("*.seg"))) == 1
 
 
 def test_status_of_an_old_database_changes_nothing(filled: Path, ask: Any, run: Run) -> None:

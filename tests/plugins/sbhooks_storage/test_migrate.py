@@ -16,8 +16,10 @@ from sbhooks.store import EventQuery
 from sbhooks.testing.contracts import EventStoreContract, stored
 from sbhooks.testing.factories import Timeline
 from sbhooks_migrations import HEAD, Migration, migrations
+from sbhooks_storage.copies import BACKUPS_KEPT
 from sbhooks_storage.database import connect, create_private
-from sbhooks_storage.migrate import APPLICATION_ID, BACKUPS_KEPT, migrate, version
+from sbhooks_storage.history import APPLICATION_ID, version
+from sbhooks_storage.migrate import migrate
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
 CODEC = EventStoreContract.codec

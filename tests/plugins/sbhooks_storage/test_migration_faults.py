@@ -18,8 +18,9 @@ from sbhooks.testing.contracts import EventStoreContract, stored
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_migrations import HEAD, migrations
 from sbhooks_storage.database import connect, create_private
+from sbhooks_storage.history import applied
 from sbhooks_storage.maintenance import rebuild_tables, verify
-from sbhooks_storage.migrate import applied, migrate
+from sbhooks_storage.migrate import migrate
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
 CODEC = EventStoreContract.codec

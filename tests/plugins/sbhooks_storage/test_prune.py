@@ -20,6 +20,7 @@ from sbhooks.progress import Progress
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NoteEvent, Timeline
 from sbhooks_storage import archive, prune
+from sbhooks_storage.archive_catalog import folder_beside
 from sbhooks_storage.compacting import compact_if_worthwhile
 from sbhooks_storage.maintenance import rebuild_tables, verify
 from sbhooks_storage.rebuild import COMPARED
@@ -95,7 +96,7 @@ def test_texts_of_pruned_invocations_are_nowhere(filled: SqliteEventStore, path:
     run(path, {"invocation": datetime(2027, 1, 1, tzinfo=UTC)})
     filled.close()
     main(["db", "compact", "--db", str(path)])
-    for file in (path, *archive.folder_beside(path).glob("*")):
+    for file in (path, *folder_beside(path).glob("*")):
         assert b"secret words" not in file.read_bytes()
 
 
@@ -122,7 +123,7 @@ def test_erasing_somebody_takes_what_is_left_of_pruned_events(
     filled.erase_user("user-1")
     assert filled.rollup(EventQuery(kinds=("invocation",)), ["skill"]) == []
     assert verify(path) == []
-    assert list(archive.folder_beside(path).glob("*.parquet")) == []
+    assert list(folder_beside(path).glob("*.parquet")) == []
 
 
 def test_a_dry_run_only_counts(filled: SqliteEventStore, path: Path) -> None:
