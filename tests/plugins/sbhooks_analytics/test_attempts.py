@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sbhooks.cutoff import rollup
 from sbhooks.errors import SbhooksError
 from sbhooks.events import Detail, Event, Failure, Outcome, TestResult
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.attempts import Case, slow, summaries
-from sbhooks_analytics.cutoff import rollup
 from sbhooks_analytics.history import find_test, history
 
 Record = Callable[..., str]
