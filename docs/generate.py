@@ -43,9 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--into", type=Path, default=REFERENCE,
         help="folder of the pages; the runbooks go into a folder beside it",
     )  # fmt: skip
+    parser.add_argument("names", nargs="*", help="pages of the reference; all by default")
     options = parser.parse_args(arguments)
-    texts = {options.into / name: page() for name, page in PAGES.items()}
-    for name, text in runbooks.pages(catalog.groups()).items():
+    texts = {options.into / name: PAGES[name]() for name in options.names or PAGES}
+    for name, text in runbooks.pages(() if options.names else catalog.groups()).items():
         texts[options.into.parent / "runbooks" / name] = text
     pages = {path: NOTE + text.rstrip() + "\n" for path, text in texts.items()}
     stale = [path for path, text in pages.items() if _read(path) != text]

@@ -115,6 +115,8 @@ def obstacle(folder: str) -> str:
     try:
         os.mkdir(trial, 0o700)
         os.rmdir(trial)
+    except FileExistsError:  # left by somebody who was killed; a folder could be made, it seems
+        return ""
     except OSError as error:
         return f"nothing can be made in {nearest}: {error.strerror}"
     return ""

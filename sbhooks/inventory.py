@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"  #: Origin of what nobody has set.
 MASK = "•••"  #: In place of what must not be shown.
-_MAY_BE_SECRET = re.compile(r"token|secret|pass|pwd|key|credential|auth|cookie|webhook", re.I)
+_MAY_BE_SECRET = re.compile(
+    r"token|secret|pass|pwd|\bpin\b|key|credential|auth|bearer|cookie|webhook", re.I
+)
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,10 +152,10 @@ def _setting(config: Config, key: str, value: Any) -> Setting:
 
 def _of_plugin(key: str, value: Any) -> Any:
     """A plugin's setting; only the plugin knows what is secret, so what may be one is masked."""
+    if _MAY_BE_SECRET.search(key):
+        return MASK  # a table below such a name as a whole
     if isinstance(value, dict):
         return {name: _of_plugin(name, item) for name, item in value.items()}
-    if _MAY_BE_SECRET.search(key):
-        return MASK
     if isinstance(value, list):
         return [_of_plugin(key, item) for item in value]
     if isinstance(value, bool | int | float):
@@ -163,10 +165,12 @@ def _of_plugin(key: str, value: Any) -> Any:
 
 def _address(url: str) -> str:
     """Scheme and host of an address; behind them may stand what opens it, as in a webhook."""
-    scheme, _, rest = without_password(url).partition("://")
+    scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     host, question, query = host.partition("?")
-    return f"{scheme}://{host}{slash or question}{MASK if path or query else ''}"
+    who, at, host = host.rpartition("@")  # a name alone may be a token
+    who = MASK if who else ""
+    return f"{scheme}://{who}{at}{host}{slash or question}{MASK if path or query else ''}"
 
 
 def _shown(key: str, value: Any) -> Any:

@@ -89,8 +89,8 @@ class Loaded:
         return plugin
 
     def _holder_of(self, name: str) -> Plugin | None:
-        """The plugin that a name belongs to, be it loaded or not."""
-        rejected = {plugin.name: plugin for plugin in reversed(self.rejected)}
+        """The plugin that a name belongs to, be it loaded or not; no bundle takes one."""
+        rejected = {p.name: p for p in reversed(self.rejected) if not p.is_bundle}
         return self.plugins.get(name) or rejected.get(name)
 
     def _installed(self, off: frozenset[str]) -> list[Entry]:
@@ -117,7 +117,7 @@ class Loaded:
 
     def _import(self, entry: Entry, load: Callable[[Entry], Any], *, off: bool) -> tuple[Any, ...]:
         """What an entry leads to; nothing when it is switched off or cannot be had."""
-        plugin = Plugin(entry.name, entry.source)
+        plugin = Plugin(entry.name, entry.source, is_bundle=entry.is_bundle)
         if off:
             self._reject(plugin, "disabled", "switched off by the setting 'disable'")
             return ()

@@ -41,5 +41,5 @@ def _advice(error: OSError) -> str:
 def _is_below(path: str, folder: str) -> bool:
     try:
         return commonpath([abspath(path), abspath(folder)]) == abspath(folder)
-    except ValueError:  # on another drive
+    except (ValueError, OSError):  # on another drive; in a working folder that is gone
         return False

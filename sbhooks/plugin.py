@@ -25,6 +25,7 @@ class Plugin:
     Attributes:
         name: Of its entry point.
         distribution: What to ``pip uninstall``, with version.
+        is_bundle: Whether this stands for a whole bundle, which could not be read.
         status: ``loaded``, ``disabled``, ``missing-extra``, ``broken``, ``clash`` or ``out``.
         detail: Why it is not loaded, and what to do.
         hooks: Names of the hooks that it implements.
@@ -35,9 +36,10 @@ class Plugin:
         by_hook: The same three figures, hook by hook.
     """
 
-    def __init__(self, name: str, distribution: str) -> None:
+    def __init__(self, name: str, distribution: str, *, is_bundle: bool = False) -> None:
         self.name = name
         self.distribution = distribution
+        self.is_bundle = is_bundle
         self.status = "loaded"
         self.detail = ""
         self.hooks: tuple[str, ...] = ()

@@ -227,10 +227,14 @@ def test_what_may_be_secret_in_a_plugins_settings_is_masked(
         'api_token = "hush5"\n'
         'deep = {password = "hush6", note = "bearer hushHUSH7hush"}\n'
         'secrets = ["hush8"]\n'
+        'tokens = {ci = "hush9"}\n'
+        'auth = {deep = {value = "hush10"}}\n'
+        'bare = "https://hush11@chat.example/"\n'
     )
     monkeypatch.chdir(tmp_path)
     (row,) = (row for row in ask("config", "show")["settings"] if row["key"] == "analytics")
-    assert row["value"]["room"] == "https://ann:•••@chat.example/•••"
+    assert row["value"]["room"] == "https://•••@chat.example/•••"
+    assert row["value"]["bare"] == "https://•••@chat.example/"
     assert row["value"]["other"] == ["https://chat.example?•••"]
     assert [row["value"][key] for key in ("api_token", "secrets")] == ["•••", "•••"]
     assert "hush" not in str(row)

@@ -499,7 +499,8 @@ class TestInline:
         self, settings: HostSettings, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "pluggy", None)
-        monkeypatch.delitem(sys.modules, "sbhooks.plugins")
+        for module in ("plugins", "loading"):
+            monkeypatch.delitem(sys.modules, f"sbhooks.{module}")
         emitter = Emitter(changed(settings, inline=("notes",)), source="test")
         for _ in range(3):
             emitter.emit(event(emitter))

@@ -42,3 +42,8 @@ def test_a_folder_that_may_not_be_written_is_named(
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs the file system of processes")
 def test_a_file_system_that_makes_nothing_is_found_out() -> None:
     assert obstacle("/proc/absent/a").startswith("nothing can be made in /proc: ")
+
+
+def test_what_a_killed_trial_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / f".sbhooks-{os.getpid()}").mkdir()
+    assert obstacle(str(tmp_path / "home")) == ""

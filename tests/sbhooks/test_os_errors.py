@@ -69,3 +69,13 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(nobodys_home: Path)
 )
 def test_odd_errors_have_their_line_too(error: OSError, told: str, home: Path) -> None:
     assert explained(error, str(home)) == told
+
+
+def test_a_working_folder_that_is_gone_is_no_second_error(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert explained(error_of(Path("absent")), str(home)).startswith("cannot use absent: ")

@@ -726,6 +726,18 @@ class TestBundles:
         assert said in found["all"].detail
         assert told(home) == [("plugin all", found["all"].detail)]
 
+    @pytest.mark.parametrize("disabled", [[], ["storage"]])
+    def test_a_bundle_that_cannot_be_read_takes_no_plugins_name(
+        self, home: Path, install: Callable[..., None], disabled: list[str]
+    ) -> None:
+        install("acme", "raise ValueError('oh')", "[sbhooks]\nstorage = installed_acme:PLUGINS\n")
+        hooks = Hooks.load(home=str(home), disabled=disabled)
+        assert ("storage" in hooks.plugins) is (not disabled)
+        assert [p.status for p in hooks.rejected if p.distribution == "acme 1.0"] == [
+            "disabled" if disabled else "broken"
+        ]
+        assert "clash" not in {p.status for p in hooks.rejected}
+
     def test_a_host_reads_a_strangers_bundle_only_when_it_may_have_what_is_inline(
         self, home: Path, two: Callable[[str], None], install: Callable[..., None]
     ) -> None:
