@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from sbhooks import aside, problems, segments
-from sbhooks.events import Codec, Event, from_us
+from sbhooks.events import Codec, Event, SessionEnd, from_us
 from sbhooks.segments import Segment
 
 
@@ -120,7 +120,7 @@ class SegmentEvents:
                 if self._is_unknown(line + b"\n"):
                     aside.keep(self._home, aside.name_of(_kind(line)), line + b"\n")
                 continue  # else written half when the disk was full
-            found.append(msgspec.structs.replace(event, at=max(event.at, last_seen)))
+            found.append(_last_seen(event, last_seen))
         return found
 
     def _last_time(self, segment: Segment) -> list[datetime]:
@@ -132,6 +132,16 @@ class SegmentEvents:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
         return []
+
+
+def _last_seen(event: Event, at: datetime) -> Event:
+    """A will as of when its writer was last seen; a run took at least until then."""
+    if at <= event.at:
+        return event
+    if isinstance(event, SessionEnd) and event.duration_s is not None:
+        lived_on = (at - event.at).total_seconds()
+        return msgspec.structs.replace(event, at=at, duration_s=event.duration_s + lived_on)
+    return msgspec.structs.replace(event, at=at)
 
 
 def _kind(line: bytes) -> str | None:

@@ -125,7 +125,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         ended_at: UTC; ``None`` while it runs, as are the next three.
         outcome: How it ended.
         reason: Why, such as ``"killed"``, if that is known.
-        duration_s: Wall-clock time; of a run that was killed, what is known of it.
+        duration_s: Wall-clock time; of a run that was killed, until it was last seen.
         counts: What the tool counted, such as ``{"passed": 12}``.
         commit: What was checked out.
         branch: Likewise.

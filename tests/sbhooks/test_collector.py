@@ -295,8 +295,9 @@ class TestKilledWriters:
         self, home: Path, collect: Collect, store: MemoryEventStore
     ) -> None:
         end = SessionEnd(
-            source="t", session="s", outcome=Outcome.ERROR, at=datetime(2026, 1, 1, tzinfo=UTC)
-        )
+            source="t", session="s", outcome=Outcome.ERROR, at=datetime(2026, 1, 1, tzinfo=UTC),
+            duration_s=0.5,
+        )  # fmt: skip
         late = msgspec.structs.replace(end, id="late", at=datetime(2030, 1, 1, tzinfo=UTC))
         slot = ENCODE(end) + b"\n"
         data = slot.ljust(4096, b"\0") + ENCODE(late) + b"\n"
@@ -305,9 +306,9 @@ class TestKilledWriters:
         os.utime(home / "spool" / "1.1.open", (0, 1_767_312_000.25))
         os.utime(home / "spool" / "1.1.will", (0, 1_767_312_001.5))
         assert collect().events == 2
-        seen = {event.id: event.at for event in stored(store)}
-        assert seen[end.id] == datetime(2026, 1, 2, 0, 0, 1, 500_000, UTC)
-        assert seen["late"] == late.at
+        seen = {e.id: (e.at, e.duration_s) for e in stored(store) if isinstance(e, SessionEnd)}
+        assert seen[end.id] == (datetime(2026, 1, 2, 0, 0, 1, 500_000, UTC), 86_402.0)
+        assert seen["late"] == (late.at, 0.5)
 
     def test_what_was_recorded_counts_more_than_the_will(
         self, home: Path, collect: Collect, store: MemoryEventStore
