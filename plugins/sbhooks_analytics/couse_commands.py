@@ -135,7 +135,7 @@ def clusters(reading: Reading) -> None:
 def search(
     reading: Reading, words: tuple[str, ...], phase: str | None, phase_weight: float, limit: int
 ) -> None:
-    """Find skills by what they are for: sbhooks search "make the tests faster".
+    """Find skills by what they are for: sbhooks search "run tests".
 
     Looks at names, descriptions and what users asked for, by words and by meaning. A plugin can
     offer a better sense of meaning with the hook sbhooks_embed.

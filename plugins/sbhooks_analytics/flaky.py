@@ -16,7 +16,7 @@ attempts that were cut off, by Ctrl-C or by a kill: the test that was running is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -120,7 +120,7 @@ def verdict(key: Case, groups: Iterable[Attempts]) -> FlakyTestRow | None:
         key: The test.
         groups: Its attempts, one group per state of the code.
     """
-    comparable = [group for group in groups if group.passed]
+    comparable = _comparable([group for group in groups if group.passed])
     flipped = [group for group in comparable if group.failed]
     failed = sum(group.failed for group in comparable)
     attempts = failed + sum(group.passed for group in comparable)
@@ -141,6 +141,17 @@ def verdict(key: Case, groups: Iterable[Attempts]) -> FlakyTestRow | None:
         last_failed_at=max(g.last_failed_at for g in flipped if g.last_failed_at),
         sessions=sorted(frozenset[str]().union(*(g.sessions for g in flipped)))[-5:],
     )
+
+
+def _comparable(passing: Sequence[Attempts]) -> Sequence[Attempts]:
+    """Groups from which a rate can be told.
+
+    A run whose code is unknown, such as one that was killed, would count when it passed but not
+    when it failed, so it counts only where nothing better is known, or where it did both.
+    """
+    if not any(group.known for group in passing):
+        return passing
+    return [group for group in passing if group.known or group.failed]
 
 
 def is_undecided(groups: Iterable[Attempts]) -> bool:

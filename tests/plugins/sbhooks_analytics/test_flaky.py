@@ -80,6 +80,16 @@ def test_failures_on_code_that_never_passed_do_not_count(
     assert (row.failed, row.attempts) == (1, 2)
 
 
+def test_a_run_of_unknown_code_does_not_count_only_when_it_passed(
+    record: Record, ask: Callable[..., FlakyTests]
+) -> None:
+    record({"t": "pf"}, code="A")
+    record({"t": "p"})
+    record({"t": "f"})
+    (row,) = ask().tests
+    assert (row.failed, row.attempts) == (1, 2)
+
+
 def test_parameters_are_tests_of_their_own(record: Record, ask: Callable[..., FlakyTests]) -> None:
     record({"t[1]": "p", "t[2]": "f"}, code="A")
     assert ask() == FlakyTests(tests=[], undecided=0)
@@ -173,7 +183,8 @@ def test_the_verdict_is_its_definition(groups: list[tuple[bool, int, int]]) -> N
     both = [(p, f) for _, p, f in groups if p and f]
     assert (row is not None) == bool(both)
     if row is not None:
-        passing = [(p, f) for _, p, f in groups if p]
+        any_known = any(k and p for k, p, _ in groups)
+        passing = [(p, f) for k, p, f in groups if p and (k or f or not any_known)]
         assert row.flips == len(both)
         assert row.attempts == sum(p + f for p, f in passing)
         assert row.failed == sum(f for _, f in passing)
