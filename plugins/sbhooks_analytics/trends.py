@@ -27,6 +27,7 @@ LESS_IS_BETTER: dict[Metric, bool | None] = {
     "completion_rate": False, "duration": True, "invocations": None,
 }  # fmt: skip
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_NEWEST = 5  # values that say how it is now
 
 
 class Seasonality(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ class SkillTrend(msgspec.Struct, frozen=True, kw_only=True):
         slope_low: Lower end of its 95 % interval.
         slope_high: Upper end.
         p_value: Of "there is no trend".
-        level: Median of the newest quarter of the series.
+        level: Median of the newest quarter of the series, of at most five values.
         n: Observations behind the series.
         periods: Periods with a value.
         seasonality: Dependence on weekday or hour, where there is one.
@@ -221,8 +222,10 @@ def _seasonality(series: Series, season: Season) -> Seasonality:
 
 
 def _level(values: Iterable[float | None]) -> float | None:
+    """How it is now: a longer stretch would hide what changed a week ago."""
     known = [value for value in values if value is not None]
-    return float(np.median(known[-max(len(known) // 4, 1) :])) if known else None
+    newest = min(max(len(known) // 4, 1), _NEWEST)
+    return float(np.median(known[-newest:])) if known else None
 
 
 def _reason(known: int, series: Series) -> str:

@@ -51,6 +51,7 @@ def test_programs_get_the_figures(declining: None, capsys: pytest.CaptureFixture
     document = json.loads(capsys.readouterr().out)
     (one,) = document["trends"]
     assert (document["unit"], one["trend"], one["series"]["n"][-1]) == ("fraction", "declining", 20)
+    assert one["level"] == 0.05  # of the last five days, 0, 1, 1, 2 and 2 of 20 succeeded
     assert one["slope_low"] < one["slope_per_day"] < one["slope_high"] < 0
 
 
