@@ -31,6 +31,7 @@ from sbhooks_server.shapes import (
 MOST_POINTS = 1_000  #: Of a series.
 _Z_95 = 1.959963984540054
 _CHUNK = 500
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def skills(store: EventReader, query: EventQuery, *, limit: int) -> Skills:
@@ -65,7 +66,7 @@ def series(store: EventReader, query: EventQuery, *, step: Step) -> Series:
     newest = next(store.events(msgspec.structs.replace(chosen, newest_first=True, limit=1)), None)
     if newest is None:
         return points({}, query, step)
-    oldest = begin_of(newest.at, step) - length_of(step) * (MOST_POINTS - 1)
+    oldest = oldest_of(begin_of(newest.at, step), step)
     if query.since is None or query.since < oldest:
         chosen = msgspec.structs.replace(chosen, since=oldest)
     rollups = ((_begin(r.key[0], step), r) for r in store.rollup(chosen, by=[step]))
@@ -86,6 +87,18 @@ def points(found: Mapping[datetime, Point], query: EventQuery, step: Step) -> Se
 def length_of(step: Step) -> timedelta:
     """How long an hour or a day is."""
     return timedelta(hours=1) if step == "hour" else timedelta(days=1)
+
+
+def end_of(begin: datetime, step: Step) -> datetime | None:
+    """When an hour or a day ends that begins then; ``None`` for the last one of the calendar."""
+    length = length_of(step)
+    return begin + length if begin <= _LAST - length else None
+
+
+def oldest_of(newest: datetime, step: Step) -> datetime:
+    """When the first point of the longest series begins whose last one begins then."""
+    length = length_of(step) * (MOST_POINTS - 1)
+    return newest - length if newest >= _FIRST + length else _FIRST
 
 
 def begin_of(at: datetime, step: Step) -> datetime:

@@ -22,7 +22,7 @@ from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers, frames
 from sbhooks_server.shapes import Skill
-from sbhooks_server.tailing import Piece, next_piece
+from sbhooks_server.tailing import EVENTS_PER_FRAME, Piece, next_piece
 
 MOST_WAITING = 64  #: Messages that wait for a client before the oldest is dropped.
 MOST_WAITING_BYTES = 4 << 20  #: Likewise; the newest one may be larger.
@@ -97,6 +97,7 @@ class Hub:
         self.clients: set[Client] = set()
         self.position = 0  #: Everything before has been told.
         self.skills: dict[str, Skill] = {}
+        self._limit = EVENTS_PER_FRAME
         self._summed_at = -1
         self._anomalies: Sequence[Insight] = ()
         self._known_anomalies: dict[tuple[str, str, str], None] | None = None
@@ -132,7 +133,10 @@ class Hub:
         begin = self.position
         async with self._reading:
             while True:
-                piece = await asyncio.to_thread(next_piece, self._runtime.store, self.position)
+                piece = await asyncio.to_thread(
+                    next_piece, self._runtime.store, self.position, self._limit
+                )
+                self._limit = piece.limit
                 self._tell_events(piece)
                 if piece.text is None:
                     return self.position > begin

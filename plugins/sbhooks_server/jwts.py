@@ -4,12 +4,19 @@ What decides is ours, never the token's: the algorithm follows from the key (RS2
 public key, HS256 for a shared secret), so a token cannot choose a weaker one. A token must say
 who issued it, for whom, for which subject and until when, and which of our scopes it has.
 
+A public key that is not recognized would be a secret that everybody knows: anyone could sign with
+it. So only a PEM file is a key, and what looks like a key in another form is refused at the start.
+
 References:
-    RFC 7519 (claims), RFC 8725 (best current practices), RFC 8693, section 4.2 (scope).
+    RFC 7519 (claims), RFC 8725 (best current practices), RFC 8693, section 4.2 (scope);
+    ITU-T X.690, section 8.1.3 (lengths in DER).
 """
 
 from __future__ import annotations
 
+import binascii
+import codecs
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +30,8 @@ _FEWEST_BYTES, _FEWEST_BITS = 32, 2048
 _LEEWAY_S = 30  # clocks differ
 _LONGEST_NAME = 200
 _NEEDED = ["exp", "iss", "aud", "sub"]
+_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SSH = (b"ssh-", b"ecdsa-sha2-")
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +103,7 @@ def _read(path: Path) -> tuple[Any, str]:
     except OSError as error:
         raise ConfigError(f"cannot read --jwt-key {path}: {error.strerror}") from error
     if b"-----BEGIN" not in data:
-        secret = data.strip()
-        if len(secret) < _FEWEST_BYTES:
-            raise ConfigError(
-                f"--jwt-key {path} holds {len(secret)} bytes: a secret has 32 at least"
-            )
-        return secret, "HS256"
+        return _secret(data, path), "HS256"
     try:
         key = load_pem_public_key(data)
     except ValueError as error:
@@ -107,3 +111,74 @@ def _read(path: Path) -> tuple[Any, str]:
     if not isinstance(key, RSAPublicKey) or key.key_size < _FEWEST_BITS:
         raise ConfigError(f"--jwt-key {path} is no RSA key of 2048 bits or more")
     return key, "RS256"
+
+
+def _secret(data: bytes, path: Path) -> bytes:
+    """A secret, without the end of its line.
+
+    Raises:
+        ConfigError: It is too short, or looks like something that is no secret.
+    """
+    form = _form_of_no_secret(data)
+    if form is not None:
+        raise ConfigError(
+            f"--jwt-key {path} is {form}, and would be taken as a secret: give the RSA public key "
+            "as a PEM file ('-----BEGIN PUBLIC KEY-----', in ASCII), or the secret itself as text"
+        )
+    secret = data.removesuffix(b"\r\n") if data.endswith(b"\r\n") else data.removesuffix(b"\n")
+    if len(secret) < _FEWEST_BYTES:
+        raise ConfigError(f"--jwt-key {path} holds {len(secret)} bytes: a secret has 32 at least")
+    return secret
+
+
+def _form_of_no_secret(data: bytes) -> str | None:
+    """What a file is, when it is no secret: a key in another form, or text in another code."""
+    if data.startswith(_BOMS):
+        return "text with a byte order mark"
+    if b"\0" in data and not _is_der(data):
+        return "binary or UTF-16 text (it has NUL bytes)"
+    for form, plain in _decoded(data):
+        if b"BEGIN " in plain:
+            return f"a PEM or SSH2 key{form}"
+        if _is_der(plain):
+            return f"a key or certificate in DER{form}"
+        if any(name in plain for name in _SSH):
+            return f"a key for SSH{form}"
+        if b"<RSAKeyValue" in plain or _is_json(plain):
+            return f"a JSON or XML document{form}"
+    return None
+
+
+def _decoded(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """What was read, and what it says in base64 (of either alphabet) and in hexadecimal."""
+    yield "", data
+    packed = b"".join(data.split())
+    try:
+        standard = packed.translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
+        yield " in base64", binascii.a2b_base64(standard + b"=" * (-len(standard) % 4))
+    except binascii.Error:
+        pass
+    try:
+        yield " in hexadecimal", binascii.unhexlify(packed)
+    except binascii.Error:
+        pass
+
+
+def _is_der(data: bytes) -> bool:
+    """Whether all of it is one SEQUENCE, as every key and certificate is.
+
+    That a random secret looks so has a probability of 1 in 65,536 or less.
+    """
+    if len(data) < 2 or data[0] != 0x30:
+        return False
+    more = data[1] & 0x7F if data[1] & 0x80 else 0
+    length = int.from_bytes(data[2 : 2 + more], "big") if more else data[1]
+    return len(data) >= 2 + more + length and not data[2 + more + length :].strip()
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether it is a document, or a part of one that has a key; digits alone may be a secret."""
+    try:
+        return b'"kty"' in data or isinstance(msgspec.json.decode(data), dict | list | str)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False

@@ -20,7 +20,6 @@ from sbhooks.cutoff import chunks
 from sbhooks.events import Event, Invocation, SessionEnd, SessionStart, TestResult
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers
-from sbhooks_server.answers import MOST_POINTS
 from sbhooks_server.kept import Kept
 from sbhooks_server.shapes import Point, Runs, Series, Skill, Skills, Step, Test, Tests
 
@@ -65,7 +64,8 @@ class KeptAnswers:
                 return before
             if (max(begins) - min(begins)) // length >= _MOST_AGAIN:
                 return None
-            again = replace(always, since=min(begins), until=max(begins) + length)
+            end = answers.end_of(max(begins), step)
+            again = replace(always, since=min(begins), until=end)
             return _newest({**before, **self._points(again, step)}, step)
 
         found = self._series.of((always, step), lambda: self._points(always, step), changed)
@@ -149,7 +149,7 @@ class KeptAnswers:
         first = answers.begin_of(since, step)
         later = {at: point for at, point in found.items() if at > first}
         if first in found:
-            end = first + answers.length_of(step)
+            end = answers.end_of(first, step)
             later.update(self._points(replace(query, since=since, until=end), step))
         return later
 
@@ -172,5 +172,5 @@ def _newest(points: Points, step: Step) -> Points:
     """As many points as are told at most."""
     if not points:
         return points
-    oldest = max(points) - answers.length_of(step) * (MOST_POINTS - 1)
+    oldest = answers.oldest_of(max(points), step)
     return {at: point for at, point in points.items() if at >= oldest}

@@ -17,26 +17,37 @@ class Piece(NamedTuple):
     Attributes:
         text: The message; ``None`` when there are no events.
         position: Behind them.
+        limit: How many events to try next: what fits now is likely to fit then.
     """
 
     text: str | None
     position: int
+    limit: int
 
 
-def next_piece(store: EventReader, after: int) -> Piece:
+def next_piece(store: EventReader, after: int, limit: int = EVENTS_PER_FRAME) -> Piece:
     """The next events behind a position; none only when there are no more.
+
+    Args:
+        store: Has them.
+        after: The position.
+        limit: How many to try, 1 to :data:`EVENTS_PER_FRAME`: what the last piece says, so that
+            of many large events few are read again. It grows only by as many as were sent, so
+            what is read stays in proportion to what is sent.
 
     Raises:
         StoreError: The store cannot be read.
     """
-    limit = EVENTS_PER_FRAME
     while True:
         tail = store.tail(after, limit=limit)
-        if not tail.events:
-            return Piece(None, tail.position)
+        number = len(tail.events)
+        if not number:
+            return Piece(None, tail.position, limit)
         text = frames.events(tail.events, tail.position)
         size = len(text) if text.isascii() else len(text.encode())
-        if size <= BYTES_PER_FRAME or limit == 1:
-            return Piece(text, tail.position)
+        if size <= BYTES_PER_FRAME or number == 1:
+            is_small = number == limit and 2 * size <= BYTES_PER_FRAME
+            following = min(2 * limit, EVENTS_PER_FRAME) if is_small else limit
+            return Piece(text, tail.position, following)
         # Positions inside of what was read are not known, so less is read.
-        limit = max(1, min(limit // 2, limit * BYTES_PER_FRAME // size))
+        limit = max(1, min(number // 2, number * BYTES_PER_FRAME // size))

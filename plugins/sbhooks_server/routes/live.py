@@ -30,7 +30,7 @@ from sbhooks_server.hub import Client, Hub
 from sbhooks_server.limiter import Limiter
 from sbhooks_server.refusals import Refusal
 from sbhooks_server.site import Site
-from sbhooks_server.tailing import next_piece
+from sbhooks_server.tailing import EVENTS_PER_FRAME, next_piece
 
 PROTOCOL = "sbhooks.v1"
 _TOKEN = "sbhooks.token."  # noqa: S105 - the prefix of a subprotocol
@@ -205,10 +205,10 @@ class Talk:
 
     async def _catch_up(self, after: int) -> None:
         """Send what has been stored since a position, then whatever comes, without a seam."""
-        store = self._hub.store
+        store, limit = self._hub.store, EVENTS_PER_FRAME
         while True:
-            piece = await asyncio.to_thread(next_piece, store, after)
-            after = max(piece.position, after)
+            piece = await asyncio.to_thread(next_piece, store, after, limit)
+            after, limit = max(piece.position, after), piece.limit
             if piece.text is not None:
                 await self._send({"type": "websocket.send", "text": piece.text})
                 continue

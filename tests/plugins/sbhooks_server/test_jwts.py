@@ -17,12 +17,13 @@ pytest.importorskip("cryptography")
 pytest.importorskip("jwt")
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.sync.client import connect
 
 from sbhooks.errors import ConfigError
 from sbhooks_server.address import Address, check, policy
+from sbhooks_server.jwts import Issuer
 
 from .conftest import Serving
 
@@ -34,6 +35,15 @@ PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 def pem(key: Any) -> bytes:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def der(key: Any, form: PublicFormat = PublicFormat.SubjectPublicKeyInfo) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, form)
+
+
+def jwks() -> bytes:
+    key = jwt.algorithms.RSAAlgorithm.to_jwk(PRIVATE.public_key())
+    return f'{{"keys": [{key}]}}'.encode()
 
 
 def claims(**more: Any) -> dict[str, Any]:
@@ -132,12 +142,55 @@ def test_a_listener_may_show_one(served: Callable[[bytes], Serving]) -> None:
         (b"-----BEGIN PUBLIC KEY-----\nnothing\n-----END PUBLIC KEY-----\n", "no public key"),
         (pem(rsa.generate_private_key(65537, 1024)), "2048 bits"),  # noqa: S505 - too weak
         (pem(ec.generate_private_key(ec.SECP256R1())), "2048 bits"),
+        (der(PRIVATE), "DER, and"),
+        (der(PRIVATE) + b"\n", "DER, and"),
+        (der(PRIVATE, PublicFormat.PKCS1), "DER, and"),
+        (der(ed25519.Ed25519PrivateKey.generate()), "DER, and"),
+        (base64.b64encode(der(PRIVATE)), "DER in base64"),
+        (base64.encodebytes(der(PRIVATE)), "DER in base64"),
+        (base64.urlsafe_b64encode(der(PRIVATE)).rstrip(b"="), "DER in base64"),
+        (b"".join(pem(PRIVATE).splitlines(keepends=True)[1:-1]), "DER in base64"),
+        (der(PRIVATE).hex().encode(), "DER in hexadecimal"),
+        (base64.b64encode(pem(PRIVATE)), "PEM or SSH2 key in base64"),
+        (pem(PRIVATE).decode().encode("utf-16"), "byte order mark"),
+        (pem(PRIVATE).decode().encode("utf-16-le"), "NUL"),
+        (pem(PRIVATE).decode().encode("utf-16-be"), "NUL"),
+        (b"\xef\xbb\xbf" + SECRET, "byte order mark"),
+        (jwks(), "JSON"),
+        (jwks().removesuffix(b"}"), "JSON"),
+        (base64.b64encode(jwks()), "JSON or XML document in base64"),
+        (PRIVATE.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH), "for SSH"),
+        (PRIVATE.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1],
+         "for SSH in base64"),
+        (b"---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1yc2EAAAADAQABAAABgQC7\n", "SSH2"),
     ],
-)
+)  # fmt: skip
 def test_a_weak_key_is_refused_at_the_start(tmp_path: Path, key: bytes, said: str) -> None:
     (tmp_path / "key").write_bytes(key)
     with pytest.raises(ConfigError, match=said):
         check(Address(jwt_key=tmp_path / "key", jwt_issuer=ISSUER), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "secret"),
+    [
+        (SECRET, SECRET),
+        (SECRET + b"\r\n", SECRET),
+        (b" \t" + SECRET + b" \n\n", b" \t" + SECRET + b" \n"),
+        (base64.b64encode(SECRET), base64.b64encode(SECRET)),
+        (SECRET.hex().encode(), SECRET.hex().encode()),
+        (b"7" * 40, b"7" * 40),
+        (b"{not a document, but a long password}", b"{not a document, but a long password}"),
+        (bytes(range(0x30, 0x80)), bytes(range(0x30, 0x80))),
+    ],
+)  # fmt: skip
+def test_a_secret_is_what_the_file_says_but_for_one_line_end(
+    tmp_path: Path, file: bytes, secret: bytes
+) -> None:
+    (tmp_path / "key").write_bytes(file)
+    found = Issuer(tmp_path / "key", ISSUER, "sbhooks").claims(signed(secret, "HS256"))
+    assert found is not None
+    assert found.name == "jwt:ann"
 
 
 def test_half_of_what_is_needed_is_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +135,20 @@ def test_it_keeps_no_more_than_it_tells_nor_more_series_than_it_may(
         held = [one.value for one in answers_kept._series._answers.values()]
         assert len(held) == 2
         assert all(value is not None and len(value) <= 6 for value in held)
+
+
+@pytest.mark.parametrize(
+    "at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)], ids=["1", "9999"]
+)
+def test_events_at_the_ends_of_the_calendar_are_told_too(store: Any, at: datetime) -> None:
+    answers_kept = KeptAnswers(store)
+    query = EventQuery(since=answers.begin_of(at, "hour"))
+    for number in (1, 2):
+        store.append([Timeline("s", start=NOON).invocation("a", id=new_id(), at=at)])
+        check(answers_kept, store)
+        for step in STEPS:
+            for asked in (EventQuery(), query):
+                told = answers_kept.series(asked, step=step)
+                assert told == answers.series(store, asked, step=step)
+                (point,) = told.points
+                assert (point.at, point.total_invocations) == (answers.begin_of(at, step), number)
