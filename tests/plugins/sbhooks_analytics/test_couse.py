@@ -361,6 +361,71 @@ def test_of_many_skills_the_most_used_are_followed(
     assert (one.skill_name, other.skill_name) == ("a", "y")
 
 
+class Counted(MemoryEventStore):
+    """Counts the parts in which the whole log is read; stops behind so many."""
+
+    stops_after: int | None = None
+    parts = 0
+
+    def rollup(self, query: EventQuery, by: Any) -> Any:
+        if query.since is not None and by == ["session", "user"]:
+            self.parts += 1
+            if self.stops_after is not None and self.parts > self.stops_after:
+                raise KeyboardInterrupt
+        return super().rollup(query, by)
+
+
+def ranks(store: MemoryEventStore, number: int, uses: dict[str, int]) -> None:
+    """One session in which skills are used so often."""
+    store.append(session(number, [name for name, n in uses.items() for _ in range(n)]))
+
+
+def test_skills_that_swap_ranks_do_not_make_the_book_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names were compared in the order of use: a swap read the whole log."""
+    monkeypatch.setattr("sbhooks_analytics.couse.MOST_SKILLS", 20)
+    store = Counted()
+    names = [f"skill-{n:02}" for n in range(20)]
+    ranks(store, 0, {name: 30 - n for n, name in enumerate(names)} | {"rare": 5, "once": 1})
+    before = follow(store, tmp_path, name="x")
+    assert (store.parts, before.only) == (1, tuple(names))
+    ranks(store, 1, {names[3]: 9})  # another order of the same
+    after = follow(store, tmp_path, name="x")
+    assert (store.parts, {*after.only}) == (1, {*names})
+    assert after.skills[names[3]] == 2
+    ranks(store, 2, {"rare": 10})  # 19 of 20 are still among the most used
+    assert "rare" in gather(store, EVERYTHING).only
+    parts = store.parts
+    assert "rare" not in follow(store, tmp_path, name="x").only
+    assert store.parts == parts
+    ranks(store, 3, {"once": 20})  # 18 of 20
+    after, anew = follow(store, tmp_path, name="x"), gather(store, EVERYTHING)
+    assert store.parts == parts + 1
+    assert after.only == anew.only
+    assert _full(after.pairs) == _full(anew.pairs)
+
+
+def test_a_first_filling_that_was_stopped_goes_on_though_ranks_have_swapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sbhooks_analytics.couse.MOST_SKILLS", 2)
+    store = Counted()
+    for number in range(12):
+        line = Timeline(f"s{number}", start=NOON + timedelta(days=31 * number))
+        store.append([line.invocation(name) for name in ("a", "a", "b", "c")[: 4 - number % 2]])
+    store.stops_after = 8
+    with pytest.raises(KeyboardInterrupt):
+        follow(store, tmp_path, name="x")
+    stopped, store.stops_after = store.parts, None
+    store.append([Timeline("later").invocation("b") for _ in range(20)])
+    book, anew = follow(store, tmp_path, name="x"), gather(store, EVERYTHING)
+    assert (book.filled, anew.only) == (None, ("b", "a"))
+    assert store.parts - stopped < stopped  # 6 parts were kept
+    for field in ("visits", "skills", "users", "pairs", "gaps"):
+        assert _full(getattr(book, field)) == _full(getattr(anew, field))
+
+
 def drawn(draw: Callable[[Output], None]) -> str:
     file = io.StringIO()
     draw(Output(Console(file=file, width=80)))
