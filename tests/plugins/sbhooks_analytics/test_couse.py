@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ from sbhooks_analytics.dependencies import dependencies, fisher, relationship
 from sbhooks_analytics.draw_couse import draw_baselines, draw_clusters
 from sbhooks_analytics.ranked import by_log
 from sbhooks_analytics.refresh import co_use
-from sbhooks_storage.sqlite import open_sqlite
+from sbhooks_storage.maintenance import backup, rebuild_tables, restore, verify
+from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
 EVERYTHING = EventQuery()
 
@@ -333,6 +335,50 @@ def test_renamed_people_are_noticed(tmp_path: Path) -> None:
     before = follow(store, tmp_path, name="x").users["a"]
     store.rename_people({name: f"new-{name}" for name in before})
     assert follow(store, tmp_path, name="x").users["a"] == {f"new-{name}": 1 for name in before}
+
+
+def same_as_anew(store: SqliteEventStore, home: Path) -> Book:
+    """The book that is kept; it is the one that is made anew."""
+    after, anew = follow(store, home, name="x"), gather(store, EVERYTHING)
+    for field in ("visits", "skills", "users", "pairs", "gaps"):
+        assert _full(getattr(after, field)) == _full(getattr(anew, field))
+    return after
+
+
+def test_what_was_changed_by_sql_and_made_anew_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(open_sqlite(path, Codec())) as store:
+        for number in range(5):
+            store.append(session(number, ["a", "b"]))
+        assert follow(store, tmp_path, name="x").pairs == {"a": {"b": 5}}
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute(
+                "UPDATE skill_invocation SET skill_name = 'c' WHERE skill_name = 'b' "
+                "AND session_id IN ('s00000', 's00001')"
+            )
+        rebuild_tables(path)
+        assert same_as_anew(store, tmp_path).pairs == {"a": {"b": 3, "c": 2}}
+        store.append(session(9, ["a", "b"]))
+        assert same_as_anew(store, tmp_path).pairs == {"a": {"b": 4, "c": 2}}
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 4])
+def test_a_backup_that_was_put_back_is_noticed_whatever_follows(tmp_path: Path, more: int) -> None:
+    """As many events as were lost, or more, and what was lost stayed in the book."""
+    path, copy = tmp_path / "x.db", tmp_path / "x.backup"
+    with closing(open_sqlite(path, Codec())) as store:
+        store.append(session(0, ["a", "b"]))
+        backup(path, copy, now=NOON)
+        for number in (1, 2):
+            store.append(session(number, ["a", "b"]))
+        before, last = follow(store, tmp_path, name="x"), store.high_water()
+        assert before.pairs == {"a": {"b": 3}}
+        restore(path, copy, now=NOON)
+        for number in range(more):
+            store.append(session(10 + number, ["a", "c"]))
+        assert store.high_water() > last
+        same_as_anew(store, tmp_path)
+        assert verify(path) == []
 
 
 def test_another_store_under_the_same_name_is_noticed(tmp_path: Path) -> None:
