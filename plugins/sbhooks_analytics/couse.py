@@ -1,7 +1,9 @@
 """Which skills are used in the same sessions: the book that baselines and dependencies read.
 
 It is about the 1,000 most used skills: so many have half a million pairs, which is what a machine
-can keep in mind. What is not among them is left out as if it had not been used.
+can keep in mind. What is not among them is left out as if it had not been used. A book that is kept
+stays with the skills it has while at least 95 % of the most used are among them: around the last
+ranks skills take turns all the time, and other skills mean reading the whole log again.
 
 The book holds, per session, when each skill was first used there, and sums over all sessions.
 It is a cache of the log in one file. After new events only the sessions that they belong to are
@@ -27,6 +29,7 @@ from sbhooks_analytics.ranked import ranked, sums
 FILE = "analytics-couse.json"  #: In the home of sbhooks.
 VERSION = 2
 MOST_SKILLS = 1_000  #: The most used are followed.
+STILL_MOST = 0.95  #: A book that is kept holds at least this share of the most used skills.
 MOST_IN_SESSION = 50  #: Skills of a session whose pairs are counted; more are no association.
 _EVENTS_AT_ONCE = 200_000  # about so many at a time by a first filling
 _DAYS_AT_ONCE = timedelta(days=30)
@@ -164,13 +167,21 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _load(path: Path, fresh: Book) -> Book:
-    """What is kept, if it is about the same skills of the same store."""
+    """What is kept, if it is about the same store and, nearly, its most used skills."""
     try:
         book = msgspec.json.decode(path.read_bytes(), type=Book)
     except (OSError, msgspec.MsgspecError, ValueError):
         return fresh
-    kept = (book.version, book.store, book.origin, book.only)
-    return book if kept == (VERSION, fresh.store, fresh.origin, fresh.only) else fresh
+    if (book.version, book.store, book.origin) != (VERSION, fresh.store, fresh.origin):
+        return fresh
+    return book if _still_most(book.only, fresh.only) else fresh
+
+
+def _still_most(kept: Sequence[str], most: Sequence[str]) -> bool:
+    """Whether skills may stand for the most used ones; their order says nothing."""
+    if not kept or not most:
+        return not kept and not most  # of one, all skills are followed
+    return len({*kept} & {*most}) >= STILL_MOST * len(most)
 
 
 def _filled(store: EventReader, book: Book, path: Path, progress: Progress | None) -> Book:

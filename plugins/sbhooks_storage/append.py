@@ -18,7 +18,7 @@ from sbhooks_storage.refusals import REFUSALS, named, refused
 from sbhooks_storage.rows import all_micros
 from sbhooks_storage.sessions import NO_CONTEXT, Arrival, Session
 
-_COUNTER = "skill_invocation"  # whose AUTOINCREMENT numbers all events
+COUNTER = "skill_invocation"  #: Its AUTOINCREMENT numbers all events.
 _MOST_KNOWN_TESTS = 200_000
 _AT_ONCE = 1_000  # rows that are in memory at the same time
 
@@ -28,14 +28,14 @@ _Starts = Mapping[int, tuple[Any, ...]]  # place in the batch → fields of a se
 def high_water(connection: sqlite3.Connection) -> int:
     """The number of the newest event, or of the latest renaming or erasure."""
     (seq,) = connection.execute(
-        "SELECT seq FROM sqlite_sequence WHERE name = ?", (_COUNTER,)
+        "SELECT seq FROM sqlite_sequence WHERE name = ?", (COUNTER,)
     ).fetchone()
     return int(seq)
 
 
 def set_high_water(connection: sqlite3.Connection, seq: int) -> None:
     """Go on counting behind ``seq``."""
-    connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (seq, _COUNTER))
+    connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (seq, COUNTER))
 
 
 class Appender:

@@ -12,13 +12,14 @@ import msgspec
 from sbhooks.errors import StoreError
 from sbhooks.events import from_us, to_us
 from sbhooks_migrations import HEAD, migrations
-from sbhooks_storage.append import high_water
+from sbhooks_storage.append import high_water, set_high_water
 from sbhooks_storage.archive_catalog import catalog, faults, folder_beside
 from sbhooks_storage.copies import copy_database
 from sbhooks_storage.database import connect, create_private
 from sbhooks_storage.failures import explained
 from sbhooks_storage.history import HISTORY, applied
 from sbhooks_storage.opening import check_head, opened, writing
+from sbhooks_storage.positions import go_on_behind, newest_position
 from sbhooks_storage.rebuild import differences, rebuild
 
 _RECENT = timedelta(days=30)
@@ -145,12 +146,15 @@ def verify(path: Path) -> list[str]:
 def rebuild_tables(path: Path) -> None:
     """Make every derived table of a database anew, in one transaction.
 
+    Whoever keeps answers asks for the position: it moves on, because answers are different now.
+
     Raises:
         StoreError: Its schema is not at the head.
     """
     with opened(path, "rebuild") as connection:
         check_head(connection, path, "rebuild")
         with writing(connection):
+            set_high_water(connection, high_water(connection) + 1)
             rebuild(connection)
 
 
@@ -187,6 +191,9 @@ def archived_beside(path: Path, copy: Path) -> tuple[Path, int]:
 def restore(path: Path, copy: Path, *, now: datetime) -> Path | None:
     """Put a backup in the place of a database; other processes see the old or the new, whole.
 
+    Positions go on behind those of both: none ever stands for two events, so whoever keeps answers
+    or reads on behind a position finds out that something else has happened.
+
     Args:
         path: The database; made if there is none.
         copy: The backup; it stays as it is.
@@ -212,7 +219,10 @@ def restore(path: Path, copy: Path, *, now: datetime) -> Path | None:
         else:
             create_private(path)
         with explained(path, "restore"), closing(connect(path)) as target:
+            replaced = newest_position(target)
             source.backup(target)
+            with writing(target):
+                go_on_behind(target, replaced)
     return kept
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ from sbhooks_analytics.dependencies import dependencies, fisher, relationship
 from sbhooks_analytics.draw_couse import draw_baselines, draw_clusters
 from sbhooks_analytics.ranked import by_log
 from sbhooks_analytics.refresh import co_use
-from sbhooks_storage.sqlite import open_sqlite
+from sbhooks_storage.maintenance import backup, rebuild_tables, restore, verify
+from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
 EVERYTHING = EventQuery()
 
@@ -335,6 +337,50 @@ def test_renamed_people_are_noticed(tmp_path: Path) -> None:
     assert follow(store, tmp_path, name="x").users["a"] == {f"new-{name}": 1 for name in before}
 
 
+def same_as_anew(store: SqliteEventStore, home: Path) -> Book:
+    """The book that is kept; it is the one that is made anew."""
+    after, anew = follow(store, home, name="x"), gather(store, EVERYTHING)
+    for field in ("visits", "skills", "users", "pairs", "gaps"):
+        assert _full(getattr(after, field)) == _full(getattr(anew, field))
+    return after
+
+
+def test_what_was_changed_by_sql_and_made_anew_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(open_sqlite(path, Codec())) as store:
+        for number in range(5):
+            store.append(session(number, ["a", "b"]))
+        assert follow(store, tmp_path, name="x").pairs == {"a": {"b": 5}}
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute(
+                "UPDATE skill_invocation SET skill_name = 'c' WHERE skill_name = 'b' "
+                "AND session_id IN ('s00000', 's00001')"
+            )
+        rebuild_tables(path)
+        assert same_as_anew(store, tmp_path).pairs == {"a": {"b": 3, "c": 2}}
+        store.append(session(9, ["a", "b"]))
+        assert same_as_anew(store, tmp_path).pairs == {"a": {"b": 4, "c": 2}}
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 4])
+def test_a_backup_that_was_put_back_is_noticed_whatever_follows(tmp_path: Path, more: int) -> None:
+    """As many events as were lost, or more, and what was lost stayed in the book."""
+    path, copy = tmp_path / "x.db", tmp_path / "x.backup"
+    with closing(open_sqlite(path, Codec())) as store:
+        store.append(session(0, ["a", "b"]))
+        backup(path, copy, now=NOON)
+        for number in (1, 2):
+            store.append(session(number, ["a", "b"]))
+        before, last = follow(store, tmp_path, name="x"), store.high_water()
+        assert before.pairs == {"a": {"b": 3}}
+        restore(path, copy, now=NOON)
+        for number in range(more):
+            store.append(session(10 + number, ["a", "c"]))
+        assert store.high_water() > last
+        same_as_anew(store, tmp_path)
+        assert verify(path) == []
+
+
 def test_another_store_under_the_same_name_is_noticed(tmp_path: Path) -> None:
     """Somebody deleted the database, and went on recording."""
     follow(stored([["a", "b"]]), tmp_path, name="x")
@@ -359,6 +405,71 @@ def test_of_many_skills_the_most_used_are_followed(
         assert _full(getattr(after, field)) == _full(getattr(anew, field))
     (one, other) = baselines(store, EVERYTHING, after)
     assert (one.skill_name, other.skill_name) == ("a", "y")
+
+
+class Counted(MemoryEventStore):
+    """Counts the parts in which the whole log is read; stops behind so many."""
+
+    stops_after: int | None = None
+    parts = 0
+
+    def rollup(self, query: EventQuery, by: Any) -> Any:
+        if query.since is not None and by == ["session", "user"]:
+            self.parts += 1
+            if self.stops_after is not None and self.parts > self.stops_after:
+                raise KeyboardInterrupt
+        return super().rollup(query, by)
+
+
+def ranks(store: MemoryEventStore, number: int, uses: dict[str, int]) -> None:
+    """One session in which skills are used so often."""
+    store.append(session(number, [name for name, n in uses.items() for _ in range(n)]))
+
+
+def test_skills_that_swap_ranks_do_not_make_the_book_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names were compared in the order of use: a swap read the whole log."""
+    monkeypatch.setattr("sbhooks_analytics.couse.MOST_SKILLS", 20)
+    store = Counted()
+    names = [f"skill-{n:02}" for n in range(20)]
+    ranks(store, 0, {name: 30 - n for n, name in enumerate(names)} | {"rare": 5, "once": 1})
+    before = follow(store, tmp_path, name="x")
+    assert (store.parts, before.only) == (1, tuple(names))
+    ranks(store, 1, {names[3]: 9})  # another order of the same
+    after = follow(store, tmp_path, name="x")
+    assert (store.parts, {*after.only}) == (1, {*names})
+    assert after.skills[names[3]] == 2
+    ranks(store, 2, {"rare": 10})  # 19 of 20 are still among the most used
+    assert "rare" in gather(store, EVERYTHING).only
+    parts = store.parts
+    assert "rare" not in follow(store, tmp_path, name="x").only
+    assert store.parts == parts
+    ranks(store, 3, {"once": 20})  # 18 of 20
+    after, anew = follow(store, tmp_path, name="x"), gather(store, EVERYTHING)
+    assert store.parts == parts + 1
+    assert after.only == anew.only
+    assert _full(after.pairs) == _full(anew.pairs)
+
+
+def test_a_first_filling_that_was_stopped_goes_on_though_ranks_have_swapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sbhooks_analytics.couse.MOST_SKILLS", 2)
+    store = Counted()
+    for number in range(12):
+        line = Timeline(f"s{number}", start=NOON + timedelta(days=31 * number))
+        store.append([line.invocation(name) for name in ("a", "a", "b", "c")[: 4 - number % 2]])
+    store.stops_after = 8
+    with pytest.raises(KeyboardInterrupt):
+        follow(store, tmp_path, name="x")
+    stopped, store.stops_after = store.parts, None
+    store.append([Timeline("later").invocation("b") for _ in range(20)])
+    book, anew = follow(store, tmp_path, name="x"), gather(store, EVERYTHING)
+    assert (book.filled, anew.only) == (None, ("b", "a"))
+    assert store.parts - stopped < stopped  # 6 parts were kept
+    for field in ("visits", "skills", "users", "pairs", "gaps"):
+        assert _full(getattr(book, field)) == _full(getattr(anew, field))
 
 
 def drawn(draw: Callable[[Output], None]) -> str:

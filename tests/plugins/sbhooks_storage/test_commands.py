@@ -17,6 +17,7 @@ from sbhooks.cli import main
 from sbhooks.errors import StoreError
 from sbhooks.events import Event
 from sbhooks.ids import new_id
+from sbhooks.store import Tail
 from sbhooks.testing.contracts import EventStoreContract, stored
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_migrations import HEAD
@@ -296,6 +297,53 @@ def test_a_backup_can_be_put_back(filled: Path, ask: Any, tmp_path: Path) -> Non
     with closing(open_sqlite(tmp_path / "new.db", CODEC)) as store:
         assert stored(store) == original
     assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("is_empty", [False, True])
+@pytest.mark.parametrize("version", [1, 4, HEAD])
+def test_positions_go_on_behind_what_was_replaced(
+    filled: Path, ask: Any, tmp_path: Path, version: int, is_empty: bool
+) -> None:
+    copy = tmp_path / "copy.backup"
+    if is_empty:
+        copy.touch()  # an old database in which nothing was ever counted
+    else:
+        ask("backup", copy, "--db", filled)
+    if is_empty or version < HEAD:
+        with closing(connect(copy)) as connection:
+            migrate(connection, copy, version, allow_data_loss=True)
+    with closing(open_sqlite(filled, CODEC)) as store:
+        store.append(Timeline("lost").one_of_each())
+        last = store.high_water()
+    for hours in (0, 1):  # the second replaces the first
+        restore(filled, copy, now=NOON + timedelta(hours=hours))
+    if version < HEAD:
+        assert ask("status", "--db", filled)["version"] == version
+        ask("migrate", "--db", filled)
+    with closing(open_sqlite(filled, CODEC)) as store:
+        position = store.high_water()
+        assert position >= last + 2
+        assert store.tail(last) == Tail(events=[], position=position)
+        event = Timeline("new").invocation("lint")
+        store.append([event])
+        assert store.tail(last) == Tail(events=[event], position=position + 1)
+        assert store.tail(position) == Tail(events=[event], position=position + 1)
+    assert ask("verify", "--db", filled) == {"faults": []}
+
+
+def test_the_position_moves_on_with_making_anew(filled: Path, ask: Any) -> None:
+    """Whoever keeps answers by position has to ask again."""
+    with closing(open_sqlite(filled, CODEC)) as store:
+        last, events = store.high_water(), stored(store)
+        assert ask("verify", "--db", filled) == {"faults": []}
+        assert store.high_water() == last
+        ask("rebuild", "--db", filled)
+        assert store.tail(last) == Tail(events=[], position=last + 1)
+        assert stored(store) == events
+        event = Timeline("new").invocation("lint")
+        store.append([event])
+        assert store.tail(last) == Tail(events=[event], position=last + 2)
+    assert ask("verify", "--db", filled) == {"faults": []}
 
 
 def test_a_backup_overwrites_nothing(filled: Path, run: Run, tmp_path: Path) -> None:
