@@ -122,8 +122,13 @@ class KeptFindings:
             if self._is_stopped:
                 answer.lock.release()
                 return
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:  # there are too many
+                answer.lock.release()
+                _log.warning("cannot begin to ask plugins for findings: %s", error)
+                return
             self._threads.add(thread)
-        thread.start()
 
     def _ask(self, answer: _Answer, query: InsightQuery, asked: tuple[object, ...]) -> None:
         begun = monotonic()

@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from sys import getsizeof
 from typing import Any
 
 from sbhooks.errors import SbhooksError
@@ -51,15 +52,15 @@ class Client:
         self.live = False
         self.missed = 0
         self._waiting: deque[str] = deque()
-        self._size = 0  # of what waits, in characters: Python holds about a byte for each
+        self._size = 0  # of what waits, in bytes of memory: a character has up to four
         self._wake: asyncio.Future[None] | None = None
 
     def put(self, text: str) -> None:
         """Have a message sent; drops the oldest one when too many wait."""
         self._waiting.append(text)
-        self._size += len(text)
+        self._size += getsizeof(text)
         while len(self._waiting) > MOST_WAITING or self._is_too_much():
-            self._size -= len(self._waiting.popleft())
+            self._size -= getsizeof(self._waiting.popleft())
             self.missed += 1
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -76,7 +77,7 @@ class Client:
             count, self.missed = self.missed, 0
             return frames.frame("missed", count=count)
         text = self._waiting.popleft()
-        self._size -= len(text)
+        self._size -= getsizeof(text)
         return text
 
     def _is_too_much(self) -> bool:

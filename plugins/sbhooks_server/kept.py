@@ -11,6 +11,7 @@ from sbhooks.events import Event
 from sbhooks.store import EventReader
 
 MOST_ANSWERS = 64  #: The one that was not asked for longest goes.
+MOST_ENTRIES = 60_000  #: Of all answers together, as far as they are counted; likewise.
 MOST_NEWS = 2_000  #: After more events everything is worked out again.
 
 V = TypeVar("V")
@@ -22,12 +23,14 @@ class _Answer(Generic[V]):
     Attributes:
         position: Of the store; -1 when it is not known what the value is of.
         value: The answer.
+        entries: How much it holds; read without the lock.
     """
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.position = -1
         self.value: V | None = None
+        self.entries = 0
 
 
 class Kept(Generic[V]):
@@ -35,10 +38,12 @@ class Kept(Generic[V]):
 
     Args:
         store: What they are about.
+        entries: How much an answer holds, where that is not bounded by itself.
     """
 
-    def __init__(self, store: EventReader) -> None:
+    def __init__(self, store: EventReader, entries: Callable[[V], int] = lambda _: 0) -> None:
         self._store = store
+        self._entries = entries
         self._lock = Lock()
         self._answers: OrderedDict[Hashable, _Answer[V]] = OrderedDict()
 
@@ -77,6 +82,8 @@ class Kept(Generic[V]):
                 now = self._store.high_water()
                 value = whole()
             answer.value, answer.position = value, now
+            answer.entries = self._entries(value)
+            self._forget_some()
             return value
 
     def _answer(self, question: Hashable) -> _Answer[V]:
@@ -86,3 +93,10 @@ class Kept(Generic[V]):
             if len(self._answers) > MOST_ANSWERS:
                 self._answers.popitem(last=False)
             return answer
+
+    def _forget_some(self) -> None:
+        """Let go of answers that were not asked for longest, while all hold too much."""
+        with self._lock:
+            held = sum(answer.entries for answer in self._answers.values())
+            while held > MOST_ENTRIES:
+                held -= self._answers.popitem(last=False)[1].entries

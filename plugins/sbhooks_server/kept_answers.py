@@ -5,15 +5,18 @@ invocations. So answers are kept, and when something was stored only what it con
 again: some hours, some skills, some tests. What is told is always what the store would say.
 
 Answers about a time that ends are not kept: nobody asks for the same one again. Neither are those
-of skills and tests since some time, whose sums would have to be taken apart.
+of skills and tests since some time, whose sums would have to be taken apart, nor those of very
+many skills or tests, for which there is no room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Generic, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from sbhooks.cutoff import chunks
@@ -23,12 +26,25 @@ from sbhooks_server import answers
 from sbhooks_server.kept import Kept
 from sbhooks_server.shapes import Point, Runs, Series, Skill, Skills, Step, Test, Tests
 
-EVERYTHING = 1_000_000_000
+MOST_NAMES = 20_000  #: Skills or tests of an answer that is kept.
 _MOST_AGAIN = 48  #: Hours, days, skills or tests; adding up many more costs as much as all.
 
 Points = Mapping[datetime, Point]
-ByName = Mapping[str, Skill]
-ByTest = Mapping[tuple[str | None, str, str | None], Test]  #: By project, test and parameters.
+TestKey = tuple[str | None, str, str | None]  #: Project, test and parameters.
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class Listed(msgspec.Struct, Generic[K, T], frozen=True):
+    """Everything that an answer is the beginning of.
+
+    Attributes:
+        by: What is listed, by its name; ``None`` when it is too much to be kept.
+        first: The same in the order in which it is told.
+    """
+
+    by: Mapping[K, T] | None
+    first: Sequence[T]
 
 
 class KeptAnswers:
@@ -41,9 +57,9 @@ class KeptAnswers:
     def __init__(self, store: EventReader) -> None:
         self._store = store
         self._series: Kept[Points] = Kept(store)
-        self._skills: Kept[ByName] = Kept(store)
+        self._skills: Kept[Listed[str, Skill]] = Kept(store, lambda all_: len(all_.first))
         self._runs: Kept[Runs] = Kept(store)
-        self._tests: Kept[ByTest] = Kept(store)
+        self._tests: Kept[Listed[TestKey, Test]] = Kept(store, lambda all_: len(all_.first))
 
     def series(self, query: EventQuery, *, step: Step) -> Series:
         """Invocations per hour or day, the empty ones between the first and the last included.
@@ -82,21 +98,25 @@ class KeptAnswers:
         if query.since is not None or query.until is not None or query.skills:
             return answers.skills(self._store, query, limit=limit)
 
-        def some(wanted: EventQuery) -> ByName:
-            found = answers.skills(self._store, wanted, limit=EVERYTHING).skills
-            return {skill.skill_name: skill for skill in found}
+        def some(wanted: EventQuery) -> Mapping[str, Skill] | None:
+            found = answers.skills(self._store, wanted, limit=MOST_NAMES)
+            return _if_all(found.total, {one.skill_name: one for one in found.skills})
 
-        def changed(before: ByName, events: Sequence[Event]) -> ByName | None:
+        def changed(
+            before: Listed[str, Skill], events: Sequence[Event]
+        ) -> Listed[str, Skill] | None:
             names = {event.skill for event in events if isinstance(event, Invocation)}
+            if before.by is None or not names:
+                return None if _concerns_others(events, query) else before
             if _concerns_others(events, query) or len(names) > _MOST_AGAIN:
                 return None
-            if not names:
-                return before
-            return {**before, **some(replace(query, skills=tuple(sorted(names))))}
+            again = some(replace(query, skills=tuple(sorted(names))))
+            return _listed(None if again is None else {**before.by, **again}, _most_used_first)
 
-        found = self._skills.of(query, lambda: some(query), changed)
-        first = sorted(found.values(), key=lambda s: (-s.total_invocations, s.skill_name))
-        return Skills(skills=first[:limit], total=len(found))
+        found = self._skills.of(query, lambda: _listed(some(query), _most_used_first), changed)
+        if found.by is None:
+            return answers.skills(self._store, query, limit=limit)
+        return Skills(skills=list(found.first[:limit]), total=len(found.first))
 
     def tests(self, query: EventQuery, *, limit: int) -> Tests:
         """Tests with their counts, those that failed most often first.
@@ -107,22 +127,29 @@ class KeptAnswers:
         if query.since is not None or query.until is not None or query.tests:
             return answers.tests(self._store, query, limit=limit)
 
-        def some(wanted: EventQuery) -> ByTest:
-            found = answers.tests(self._store, wanted, limit=EVERYTHING).tests
-            return {(test.project, test.test, test.params): test for test in found}
+        def some(wanted: EventQuery) -> Mapping[TestKey, Test] | None:
+            found = answers.tests(self._store, wanted, limit=MOST_NAMES)
+            return _if_all(found.total, {(t.project, t.test, t.params): t for t in found.tests})
 
-        def changed(before: ByTest, events: Sequence[Event]) -> ByTest | None:
+        def changed(
+            before: Listed[TestKey, Test], events: Sequence[Event]
+        ) -> Listed[TestKey, Test] | None:
+            if before.by is None:
+                return before
             names = {event.test for event in events if isinstance(event, TestResult)}
             names |= self._tests_of(events)
             if len(names) > _MOST_AGAIN:
                 return None
             if not names:
                 return before
-            others = {key: test for key, test in before.items() if key[1] not in names}
-            return {**others, **some(replace(query, tests=tuple(sorted(names))))}
+            others = {key: test for key, test in before.by.items() if key[1] not in names}
+            again = some(replace(query, tests=tuple(sorted(names))))
+            return _listed(None if again is None else {**others, **again}, answers.worst_first)
 
-        found = self._tests.of(query, lambda: some(query), changed)
-        return Tests(tests=answers.worst_first(found.values())[:limit], total=len(found))
+        found = self._tests.of(query, lambda: _listed(some(query), answers.worst_first), changed)
+        if found.by is None:
+            return answers.tests(self._store, query, limit=limit)
+        return Tests(tests=list(found.first[:limit]), total=len(found.first))
 
     def runs(self, query: EventQuery, *, limit: int) -> Runs:
         """The newest sessions of tools.
@@ -166,6 +193,21 @@ class KeptAnswers:
 def _concerns_others(events: Sequence[Event], query: EventQuery) -> bool:
     """Whether events say which project others belong to, and that matters."""
     return bool(query.projects) and any(isinstance(event, SessionStart) for event in events)
+
+
+def _if_all(total: int, by: Mapping[K, T]) -> Mapping[K, T] | None:
+    return by if total <= MOST_NAMES else None
+
+
+def _listed(by: Mapping[K, T] | None, order: Callable[[Iterable[T]], Sequence[T]]) -> Listed[K, T]:
+    if by is None or len(by) > MOST_NAMES:
+        return Listed(None, ())
+    return Listed(by, order(by.values()))
+
+
+def _most_used_first(skills: Iterable[Skill]) -> Sequence[Skill]:
+    """Skills in the order in which :func:`sbhooks_server.answers.skills` tells them."""
+    return sorted(skills, key=lambda skill: (-skill.total_invocations, skill.skill_name))
 
 
 def _newest(points: Points, step: Step) -> Points:

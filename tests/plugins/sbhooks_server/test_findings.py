@@ -52,6 +52,12 @@ def runtime(finder: Finder) -> Iterator[Runtime]:
         yield made
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer gets old, however long a busy machine takes."""
+    monkeypatch.setattr(module, "_OLD_S", 1e9)
+
+
 def told(kept: KeptFindings, **question: Any) -> str:
     found, _ = kept.of(InsightQuery(now=utc_now(), **question))
     return found[0].subject
@@ -76,7 +82,7 @@ def test_an_answer_holds_as_long_as_nothing_is_stored(runtime: Runtime, finder: 
 
 
 def test_who_asks_after_news_is_told_the_last_answer_and_then_the_next(
-    runtime: Runtime, finder: Finder
+    runtime: Runtime, finder: Finder, patient: None
 ) -> None:
     kept = KeptFindings(runtime)
     first = told(kept)
@@ -116,7 +122,9 @@ def test_the_number_of_answers_is_bounded(
     kept.stop()
 
 
-def test_nothing_is_begun_any_more_once_it_was_stopped(runtime: Runtime, finder: Finder) -> None:
+def test_nothing_is_begun_any_more_once_it_was_stopped(
+    runtime: Runtime, finder: Finder, patient: None
+) -> None:
     kept = KeptFindings(runtime)
     first = told(kept)
     kept.stop()
@@ -125,3 +133,23 @@ def test_nothing_is_begun_any_more_once_it_was_stopped(runtime: Runtime, finder:
     answer.due = time.monotonic()
     assert told(kept) == first
     assert finder.times == int(first)
+
+
+def test_without_a_thread_the_last_answer_is_told_and_the_next_asked_for_later(
+    runtime: Runtime, finder: Finder, patient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    class NoThread(threading.Thread):
+        def start(self) -> None:
+            tried.append(self)
+            raise RuntimeError("can't start new thread")
+
+    kept = KeptFindings(runtime)
+    first = told(kept)
+    store_something(runtime)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "Thread", NoThread)
+        until(lambda: told(kept) == first and len(tried) == 2)  # it is tried again
+    until(lambda: told(kept) > first)
+    kept.stop()

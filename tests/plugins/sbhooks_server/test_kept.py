@@ -17,8 +17,9 @@ from sbhooks.events import Codec, Detail, Failure, Invocation, Outcome, TestResu
 from sbhooks.ids import new_id
 from sbhooks.store import EventQuery, EventStore
 from sbhooks.testing.factories import NOON, Timeline
-from sbhooks_server import answers, kept
+from sbhooks_server import answers, kept, kept_answers
 from sbhooks_server.answers import MOST_POINTS
+from sbhooks_server.kept import Kept
 from sbhooks_server.kept_answers import KeptAnswers
 from sbhooks_server.shapes import Step
 from sbhooks_storage.sqlite import open_sqlite
@@ -152,3 +153,33 @@ def test_events_at_the_ends_of_the_calendar_are_told_too(store: Any, at: datetim
                 assert told == answers.series(store, asked, step=step)
                 (point,) = told.points
                 assert (point.at, point.total_invocations) == (answers.begin_of(at, step), number)
+
+
+def test_what_has_too_many_names_is_not_kept_and_told_all_the_same(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_answers, "MOST_NAMES", 2)
+    answers_kept = KeptAnswers(store)
+    both: tuple[Kept[Any], ...] = (answers_kept._skills, answers_kept._tests)
+    for turn, names in enumerate(["ab", "c", "d", "a"]):
+        store.append([invocation(turn, name) for name in names])
+        store.append([attempt(turn, name) for name in names])
+        check(answers_kept, store)
+        held = [kept_.of(EventQuery(), pytest.fail, lambda v, _: v).by for kept_ in both]
+        assert [by and len(by) for by in held] == ([2, 2] if turn == 0 else [None, None])
+
+
+def test_all_answers_together_hold_no_more_than_they_may(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MOST_ENTRIES", 5)
+    store.append([attempt(n, name, name) for n, name in enumerate("abcd")])
+    starts = [Timeline(name, start=NOON).start(project=name, id=new_id()) for name in "abcd"]
+    store.append(starts)
+    answers_kept = KeptAnswers(store)
+    queries = [EventQuery(), *(EventQuery(projects=(name,)) for name in "abc")]
+    for query in queries:
+        assert answers_kept.tests(query, limit=3) == answers.tests(store, query, limit=3)
+    assert list(answers_kept._tests._answers) == queries[1:]  # four tests, and one each
+    answers_kept.tests(EventQuery(), limit=3)
+    assert list(answers_kept._tests._answers) == [queries[-1], queries[0]]

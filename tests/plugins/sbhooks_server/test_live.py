@@ -265,11 +265,15 @@ def test_large_events_come_in_messages_that_clients_take(serving: Serve) -> None
     assert max(sizes) == 5
 
 
-def test_a_queue_is_bounded_by_bytes_too() -> None:
+@pytest.mark.parametrize(
+    ("letters", "width"), [("abc", 1), ("äöü", 1), ("日月火", 2), ("😀😁😂", 4)]
+)
+def test_a_queue_is_bounded_by_bytes_too(letters: str, width: int) -> None:
     async def talk() -> list[str]:
         client = Client()
-        for letter in "abc":
-            client.put(letter * (MOST_WAITING_BYTES // 2))
+        for letter in letters:
+            client.put(letter * (MOST_WAITING_BYTES // 2 // width))
+            assert len(client._waiting) == 1
         client.put("x" * (2 * MOST_WAITING_BYTES))
         return [(await client.next())[:30] for _ in range(2)]
 
