@@ -95,7 +95,7 @@ def db_backup(line: CommandLine, copy: Path | None, file: str | None, as_json: b
     """
     from sbhooks.events import utc_now
     from sbhooks.output import show
-    from sbhooks_storage.maintenance import archived_beside, backup
+    from sbhooks_storage.backups import archived_beside, backup
     from sbhooks_storage.reports import BackedUp
 
     path = recorded_in(line, file, as_json=as_json)
@@ -119,7 +119,7 @@ def db_restore(line: CommandLine, copy: Path, file: str | None, yes: bool, as_js
     from sbhooks.errors import SbhooksError
     from sbhooks.events import utc_now
     from sbhooks.output import show
-    from sbhooks_storage.maintenance import restore
+    from sbhooks_storage.backups import restore
     from sbhooks_storage.reports import Restored
 
     path = path_of(line, file)

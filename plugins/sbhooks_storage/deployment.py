@@ -15,8 +15,8 @@ from sbhooks.checks import Check, State
 from sbhooks.events import utc_now
 from sbhooks_migrations import HEAD, migrations
 from sbhooks_storage.archive_catalog import catalog, folder_beside
+from sbhooks_storage.backups import newest_backup
 from sbhooks_storage.history import applied
-from sbhooks_storage.maintenance import newest_backup
 from sbhooks_storage.opening import opened
 
 TABLES = (

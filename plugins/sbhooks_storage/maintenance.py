@@ -1,25 +1,20 @@
-"""Looking after a database: what is in it, copies of it, and its size on the disk."""
+"""Looking after a database: what is in it, whether it is sound, and its size on the disk."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from sbhooks.errors import StoreError
 from sbhooks.events import from_us, to_us
 from sbhooks_migrations import HEAD, migrations
 from sbhooks_storage.append import high_water, set_high_water
-from sbhooks_storage.archive_catalog import catalog, faults, folder_beside
-from sbhooks_storage.copies import copy_database
-from sbhooks_storage.database import connect, create_private
-from sbhooks_storage.failures import explained
-from sbhooks_storage.history import HISTORY, applied
+from sbhooks_storage.archive_catalog import catalog, faults
+from sbhooks_storage.backups import newest_backup
+from sbhooks_storage.history import applied
 from sbhooks_storage.opening import check_head, opened, writing
-from sbhooks_storage.positions import go_on_behind, newest_position
 from sbhooks_storage.rebuild import differences, rebuild
 
 _RECENT = timedelta(days=30)
@@ -156,80 +151,6 @@ def rebuild_tables(path: Path) -> None:
         with writing(connection):
             set_high_water(connection, high_water(connection) + 1)
             rebuild(connection)
-
-
-def backup(path: Path, copy: Path | None, *, now: datetime) -> Path:
-    """Copy a database that may be in use, and prove the copy sound.
-
-    Args:
-        path: The database.
-        copy: Where to; beside it by default.
-        now: Names the copy.
-
-    Raises:
-        StoreError: The copy exists already, or is damaged.
-    """
-    if copy is None:
-        copy = path.with_name(f"{path.name}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.backup")
-    if copy.exists():
-        raise StoreError(f"cannot back up {path}: {copy} exists already. Name another file")
-    with opened(path, "back up", "ro"):
-        copy_database(path, copy)
-    return copy
-
-
-def archived_beside(path: Path, copy: Path) -> tuple[Path, int]:
-    """The folder of a database's archive, and how many of its files a copy relies on."""
-    with opened(copy, "read", "ro") as connection:
-        has_state = connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE name = 'store_state'"
-        ).fetchone()
-        months = len(catalog(connection)) if has_state else 0
-    return folder_beside(path), months
-
-
-def restore(path: Path, copy: Path, *, now: datetime) -> Path | None:
-    """Put a backup in the place of a database; other processes see the old or the new, whole.
-
-    Positions go on behind those of both: none ever stands for two events, so whoever keeps answers
-    or reads on behind a position finds out that something else has happened.
-
-    Args:
-        path: The database; made if there is none.
-        copy: The backup; it stays as it is.
-        now: Names the copy of what is replaced.
-
-    Returns:
-        The copy of what was there before, if anything was.
-
-    Raises:
-        StoreError: The backup is damaged or no database of sbhooks.
-    """
-    with opened(copy, "restore", "ro") as source:
-        (verdict,) = source.execute("PRAGMA integrity_check(1)").fetchone()
-        if verdict != "ok":
-            raise StoreError(f"cannot restore {copy}: it is damaged ({verdict}). Take another one")
-        if not applied(source, copy, migrations("sqlite")):
-            raise StoreError(f"cannot restore {copy}: it has no table {HISTORY}, so it is no "
-                             "database of sbhooks. Name another file")  # fmt: skip
-        kept = None
-        if path.exists():
-            kept = backup(path, path.with_name(f"{path.name}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-                                               ".replaced.backup"), now=now)  # fmt: skip
-        else:
-            create_private(path)
-        with explained(path, "restore"), closing(connect(path)) as target:
-            replaced = newest_position(target)
-            source.backup(target)
-            with writing(target):
-                go_on_behind(target, replaced)
-    return kept
-
-
-def newest_backup(path: Path) -> datetime | None:
-    """When the newest backup beside a database was made."""
-    made = [copy.stat().st_mtime for copy in path.parent.glob(f"{path.name}.*backup")]
-    return datetime.fromtimestamp(max(made), UTC) if made else None
 
 
 def _growth(

@@ -26,6 +26,7 @@ from sbhooks_storage.failures import explained, primary_code, store_error
 from sbhooks_storage.history import too_new, version
 from sbhooks_storage.migrate import migrate
 from sbhooks_storage.query import Reader
+from sbhooks_storage.refusals import culprit
 
 _AT_ONCE = 250_000  # rows that one transaction adds to the sums
 _UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -108,7 +109,7 @@ class SqliteEventStore:
                 return self._appender.append(connection, events)
         except (ValueError, TypeError, OverflowError) as error:
             self._appender.forget()
-            raise StoreError(
+            raise culprit(events) or StoreError(
                 f"cannot write to {self.path}: {error}. Nothing of the batch was stored"
             ) from error
         except BaseException:

@@ -33,7 +33,8 @@ from sbhooks_analytics.dependencies import dependencies, fisher, relationship
 from sbhooks_analytics.draw_couse import draw_baselines, draw_clusters
 from sbhooks_analytics.ranked import by_log
 from sbhooks_analytics.refresh import co_use
-from sbhooks_storage.maintenance import backup, rebuild_tables, restore, verify
+from sbhooks_storage.backups import backup, restore
+from sbhooks_storage.maintenance import rebuild_tables, verify
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
 EVERYTHING = EventQuery()

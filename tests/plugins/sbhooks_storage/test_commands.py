@@ -21,10 +21,11 @@ from sbhooks.store import Tail
 from sbhooks.testing.contracts import EventStoreContract, stored
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks_migrations import HEAD
+from sbhooks_storage.backups import restore
 from sbhooks_storage.commands import add_to
 from sbhooks_storage.compacting import compact
 from sbhooks_storage.database import connect
-from sbhooks_storage.maintenance import _EMPTY_BYTES, restore, status
+from sbhooks_storage.maintenance import _EMPTY_BYTES, status
 from sbhooks_storage.migrate import migrate
 from sbhooks_storage.sqlite import open_sqlite
 

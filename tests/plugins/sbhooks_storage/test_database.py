@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from sbhooks.events import Codec, Event, Failure, TestResult, Vcs
 from sbhooks.ids import new_id
 from sbhooks.store import EventQuery, SelfChecking
 from sbhooks.testing.contracts import stored
-from sbhooks.testing.factories import NoteEvent, Timeline
+from sbhooks.testing.factories import NOON, NoteEvent, Timeline
+from sbhooks_storage.backups import backup, restore
 from sbhooks_storage.database import Database, connect, create_private
 from sbhooks_storage.sqlite import SqliteEventStore, open_sqlite
 
@@ -246,3 +248,19 @@ def test_a_passing_test_takes_few_bytes(path: Path, open_store: Open) -> None:
         store.close()  # empties the write-ahead log
         sizes.append(path.stat().st_size)
     assert (sizes[1] - sizes[0]) / (40 * tests) <= MOST_BYTES_PER_ATTEMPT
+
+
+def test_numbers_of_tests_are_not_trusted_after_a_backup_was_put_back(
+    store: SqliteEventStore, path: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.backup"
+    backup(path, copy, now=NOON)
+    time = Timeline()
+    store.append([time.passed("lost"), time.passed("known")])
+    restore(path, copy, now=NOON)
+    with closing(open_sqlite(path, Codec())) as other:
+        first = Timeline("else").passed("another")
+        other.append([first])
+    again = Timeline("kept").passed("lost")
+    store.append([again])
+    assert stored(store) == [first, again]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sbhooks.errors import StoreError
 from sbhooks.events import to_us
@@ -16,6 +17,7 @@ from sbhooks_storage.identities import bindable, packed
 from sbhooks_storage.invocations import time_texts
 from sbhooks_storage.refusals import named
 from sbhooks_storage.rows import all_micros, micros, moments
+from sbhooks_storage.sqlite import SqliteEventStore
 
 UUIDS = st.uuids().map(str)
 NEARLY = st.one_of(
@@ -70,3 +72,29 @@ def test_the_event_that_cannot_be_stored_is_named(bad: float) -> None:
     with pytest.raises(StoreError, match=events[1].id) as caught:
         named(lambda some: all_micros([event.duration_s for event in events[some]]), events)
     assert "is not between 0 and 1000000000" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("skill", "a\ud800", "surrogates not allowed"),
+        ("session", "\udfff", "surrogates not allowed"),
+        ("id", "\ud800", "surrogates not allowed"),
+        ("id", 7, "id is 7, not text"),
+        ("selection_rank", 2**63, "64 bits"),
+        ("rating", -(2**63) - 1, "64 bits"),
+    ],
+)
+def test_the_event_that_sqlite_cannot_take_is_named(
+    store: SqliteEventStore, field: str, value: object, said: str
+) -> None:
+    """An error of a whole batch told of a character, a number or a place in it only."""
+    line = Timeline()
+    events = [line.invocation("lint", query="fine") for _ in range(60)]
+    bad = replace(events[31], **{field: value})
+    with pytest.raises(StoreError, match=said) as caught:
+        store.append([*events[:31], bad, *events[32:]])
+    assert f"cannot store event {bad.id!r} (invocation)" in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert store.high_water() == 0
+    assert store.append(events) == 60  # and the store goes on
