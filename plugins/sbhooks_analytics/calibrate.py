@@ -20,6 +20,7 @@ import numpy as np
 
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomalies import FIGURES, detect
+from sbhooks_analytics.arcsine import angle_of
 from sbhooks_analytics.change import ALPHA, Floats, changes_of
 from sbhooks_analytics.daily import LEAST_DAYS, Days, days_of
 from sbhooks_analytics.drift import drifts_of
@@ -171,7 +172,7 @@ def _rates(days: Days, per_month: float) -> tuple[float, ...]:
             continue
         judged += 1
         trending += slope.p_value <= 0.05
-        angle = np.arcsin(np.sqrt((completed[used] + 0.375) / (n[used] + 0.75)))
+        angle = angle_of(completed[used], n[used])
         changed += bool(changes_of(angle, n[used] / (n[used] + np.median(n[used]))))
     share = max(judged, 1)
     return (

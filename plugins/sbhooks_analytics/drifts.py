@@ -17,6 +17,7 @@ import numpy as np
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.anomalies import PER_MONTH
 from sbhooks_analytics.anomaly_findings import back
+from sbhooks_analytics.arcsine import angle_of, rate_of
 from sbhooks_analytics.daily import DAYS_A_MONTH, Days, Floats, days_of
 from sbhooks_analytics.drift import LEAST_POINTS, drifts_of
 from sbhooks_analytics.season import seasons_of
@@ -81,13 +82,14 @@ class Drifts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Level(NamedTuple):
-    """A series whose level is looked at; one entry per day with data."""
+    """A series whose level is looked at; one entry per day with data, of so many runs mostly."""
 
     skill: str
     metric: Metric
     days: list[datetime]
     values: Floats
     weights: Floats
+    typical: float
 
 
 def drifts(
@@ -128,10 +130,9 @@ def run_length(series: int, per_month: float) -> float:
 def levels_of(days: Days) -> Iterator[Level]:
     """Rates and durations of each skill that was used on 28 days, ready to be compared."""
     slots = np.array([start.weekday() for start in days.starts], dtype=np.int64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        angles = np.arcsin(np.sqrt((days.completed + 0.375) / (days.n + 0.75)))
+    angles = angle_of(days.completed, days.n)
     figures: tuple[tuple[Metric, Floats, Floats], ...] = (
-        ("completion_rate", np.where(days.n > 0, angles, np.nan), days.n),
+        ("completion_rate", angles, days.n),
         ("duration", days.duration, days.timed),
     )
     for metric, values, mass in figures:
@@ -143,6 +144,7 @@ def levels_of(days: Days) -> Iterator[Level]:
                 yield Level(
                     skill, metric, [days.starts[place] for place in used],
                     (values - profiles)[row, used], own / (own + np.median(own)),
+                    float(np.median(own)),
                 )  # fmt: skip
 
 
@@ -157,14 +159,14 @@ def _drifts(level: Level, length: float) -> Iterator[Drift]:
             direction=rising if one.score > 0 else falling,
             started_at=level.days[one.start],
             detected_at=level.days[one.alarm],
-            before=_shown(level.metric, one.before),
-            after=_shown(level.metric, one.after),
+            before=_shown(level, one.before),
+            after=_shown(level, one.after),
             score=abs(one.score),
             n=len(level.values),
         )
 
 
-def _shown(metric: Metric, value: float) -> float:
-    if metric == "duration":
+def _shown(level: Level, value: float) -> float:
+    if level.metric == "duration":
         return float(np.exp(np.clip(value, -20, 21)))
-    return float(np.sin(np.clip(value, 0, np.pi / 2)) ** 2)
+    return rate_of(value, level.typical)

@@ -17,6 +17,7 @@ import numpy as np
 
 from sbhooks.cutoff import chunks
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
+from sbhooks_analytics.arcsine import angle_of, rate_of
 from sbhooks_analytics.attempts import Case, slow
 from sbhooks_analytics.change import MOST_POINTS, Floats
 from sbhooks_analytics.series import Metric, Series, tallies
@@ -48,17 +49,14 @@ def scaled(track: Track) -> tuple[Floats, Floats]:
     values, weights = np.array(track.values), np.array(track.weights)
     if track.metric == "duration":
         return np.log(np.maximum(values, 1e-6)), np.ones(len(values))
-    hits = values * weights
-    return np.arcsin(np.sqrt((hits + 0.375) / (weights + 0.75))), weights / (
-        weights + np.median(weights)
-    )
+    return angle_of(values * weights, weights), weights / (weights + np.median(weights))
 
 
 def level(track: Track, scaled: float) -> float:
     """A level on that scale, in the unit of the track."""
     if track.metric == "duration":
         return float(np.exp(scaled))
-    return float(np.sin(np.clip(scaled, 0, np.pi / 2)) ** 2)
+    return rate_of(scaled, float(np.median(track.weights)))
 
 
 def tracks_of_tests(store: EventReader, query: EventQuery) -> Iterator[Track]:

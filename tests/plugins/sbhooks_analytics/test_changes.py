@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sbhooks.cli import main
 from sbhooks.config import load_config
@@ -21,6 +23,7 @@ from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.histories import history_of
 from sbhooks.testing.memory import MemoryEventStore
+from sbhooks_analytics.arcsine import angle_of, rate_of
 from sbhooks_analytics.attempts import slow
 from sbhooks_analytics.calibrate import calibrate
 from sbhooks_analytics.change_triage import judgement
@@ -116,8 +119,16 @@ def test_a_skill_that_becomes_worse_is_attributed_to_a_commit(store: MemoryEvent
     (one,) = changes(store, EventQuery(), now=MONDAY + DAY * 40).changes
     assert (one.subject, one.metric, one.direction) == ("ruff-check", "completion_rate", "worse")
     assert one.at == MONDAY + DAY * 20
-    assert (one.before, one.after) == pytest.approx((0.95, 0.7), abs=0.02)
+    assert (one.before, one.after) == pytest.approx((0.95, 0.7), abs=1e-9)
     assert (one.commit_before, one.commit_after) == ("a" * 40, "b" * 40)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_a_rate_is_shown_as_it_was_counted(counted: tuple[int, int]) -> None:
+    hits, n = counted
+    angle = angle_of(np.array([float(hits)]), np.array([float(n)]))[0]
+    assert rate_of(angle, n) == pytest.approx(hits / n, abs=1e-9)
+    assert angle == pytest.approx(np.arcsin(np.sqrt((hits + 3 / 8) / (n + 3 / 4))))
 
 
 @pytest.mark.parametrize(
