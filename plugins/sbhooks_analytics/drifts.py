@@ -114,7 +114,10 @@ def drifts(
         one for level in series for one in _drifts(level, length) if one.detected_at >= since
     ]  # fmt: skip
     made.sort(key=lambda one: (one.detected_at, one.score), reverse=True)
-    reason = "" if series else f"not enough data: no skill was used on {_LEAST_DAYS} complete days"
+    all_days = (now - back(since, _BEFORE)).days
+    reason = "" if series else (
+        f"not enough data: no skill was used on {_LEAST_DAYS} complete days of the last {all_days}"
+    )  # fmt: skip
     return Drifts(
         drifts=made, series=len(series), skills=len(days.skills),
         skills_in_all=max(found.of, len(days.skills)), run_length_days=length,

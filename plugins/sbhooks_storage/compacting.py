@@ -22,8 +22,8 @@ class Compacted(msgspec.Struct, frozen=True, kw_only=True):
     """What ``sbhooks db compact --json`` prints.
 
     Attributes:
-        before_bytes: Size of the file before.
-        after_bytes: Size of the file now.
+        before_bytes: Size of the database before, with what has not left its journal yet.
+        after_bytes: The same now.
     """
 
     before_bytes: int
@@ -32,10 +32,10 @@ class Compacted(msgspec.Struct, frozen=True, kw_only=True):
 
 def compact(path: Path) -> Compacted:
     """Give the space of rows that are gone back to the file system."""
-    before = path.stat().st_size if path.exists() else 0
+    before = _size(path)
     with opened(path, "compact") as connection:
         _compact(connection)
-    return Compacted(before_bytes=before, after_bytes=path.stat().st_size)
+    return Compacted(before_bytes=before, after_bytes=_size(path))
 
 
 def compact_if_worthwhile(path: Path) -> Compacted | None:
@@ -47,7 +47,7 @@ def compact_if_worthwhile(path: Path) -> Compacted | None:
     with explained(path, "compact"), closing(connect(path, timeout_s=0)) as connection:
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         (page,) = connection.execute("PRAGMA page_size").fetchone()
-        before = path.stat().st_size
+        before = _size(path)
         if free * page < max(_WORTHWHILE_BYTES, _WORTHWHILE_SHARE * before):
             return None
         if shutil.disk_usage(path.parent).free < 2 * before:
@@ -58,7 +58,7 @@ def compact_if_worthwhile(path: Path) -> Compacted | None:
             if primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}:
                 return None
             raise
-    return Compacted(before_bytes=before, after_bytes=path.stat().st_size)
+    return Compacted(before_bytes=before, after_bytes=_size(path))
 
 
 def _compact(connection: sqlite3.Connection) -> None:
@@ -66,3 +66,9 @@ def _compact(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA analysis_limit = {_ANALYSED_ROWS}")
     connection.execute("PRAGMA optimize")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def _size(path: Path) -> int:
+    """In bytes; while somebody else has it open, the newest rows are in the journal."""
+    parts = (path, path.with_name(f"{path.name}-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())

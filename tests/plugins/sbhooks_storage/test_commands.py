@@ -390,6 +390,17 @@ def test_compacting_gives_room_back_and_keeps_everything(filled: Path, run: Run)
     assert run("verify", "--db", filled)[0] == 0
 
 
+def test_compacting_counts_what_is_in_the_journal_of_a_store_in_use(filled: Path) -> None:
+    with closing(open_sqlite(filled, CODEC)) as store:
+        line = Timeline("newest")
+        store.append([line.start(), *(line.passed(f"t{n}") for n in range(5_000))])
+        parts = filled.stat().st_size, filled.with_name(f"{filled.name}-wal").stat().st_size
+        done = compact(filled)
+    assert min(parts) > 0
+    assert done.before_bytes == sum(parts)
+    assert done.after_bytes <= done.before_bytes
+
+
 def test_import_old_stands_beside_imports_of_other_plugins() -> None:
     for cli in (click.Group(), click.Group(commands={"import": click.Group("import")})):
         add_to(cli)
