@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _running = threading.local()  # .depth: how many plugin calls this thread is in
+_entered: list[Quiet] = []  # of all threads; adding and removing is one step each
 
 
 class Quiet:
     """While it is entered, this thread prints to somewhere else.
+
+    Several threads may be in at the same time, and leave in any order. Whoever enters puts a
+    switch over the plain streams, never over another switch; the last to leave takes it away.
 
     Args:
         inside_host: Drop what is printed and warned; otherwise standard output goes to
@@ -34,26 +38,33 @@ class Quiet:
         self._inside_host = inside_host
 
     def __enter__(self) -> None:
-        self._before = sys.stdout, sys.stderr, warnings.showwarning
-        out, err, show = self._before
+        _entered.append(self)
+        out, err = _plain(sys.stdout), _plain(sys.stderr)
+        show = getattr(warnings.showwarning, "_show", warnings.showwarning)
+        self._before = out, err, show
         _running.depth = getattr(_running, "depth", 0) + 1
         nowhere = _nowhere() if self._inside_host else err
-        sys.stdout = self._out = cast("TextIO", _Switch(out, nowhere))
-        sys.stderr = self._err = cast("TextIO", _Switch(err, nowhere))
-        if self._inside_host:
-            # Not by a filter: changing those makes Python repeat warnings of the host.
-            warnings.showwarning = _drop_or(show)
+        self._out = cast("TextIO", _Switch(out, nowhere))
+        self._err = cast("TextIO", _Switch(err, nowhere))
+        self._drop = _drop_or(show)
+        self._put(self._out, self._err, self._drop)
 
     def __exit__(self, *_: object) -> None:
-        out, err, show = self._before
-        # A switch that is not ours is that of another thread, which will take it back itself.
-        if sys.stdout is self._out or not isinstance(sys.stdout, _Switch):
-            sys.stdout = out
-        if sys.stderr is self._err or not isinstance(sys.stderr, _Switch):
-            sys.stderr = err
-        if self._inside_host:
-            warnings.showwarning = show
+        _entered.remove(self)
         _running.depth -= 1
+        if not _entered:
+            self._put(*self._before)
+            return
+        # Others are still in: their switch stays, but not what this plugin may have put there.
+        out = sys.stdout if isinstance(sys.stdout, _Switch) else self._out
+        err = sys.stderr if isinstance(sys.stderr, _Switch) else self._err
+        self._put(out, err, self._drop)
+
+    def _put(self, out: Any, err: Any, show: Any) -> None:
+        sys.stdout, sys.stderr = out, err
+        if self._inside_host:
+            # Not by a filter: changing those makes Python repeat warnings of the host.
+            warnings.showwarning = show
 
 
 class _Switch:
@@ -69,6 +80,11 @@ class _Switch:
     def __getattr__(self, name: str) -> Any:
         is_plugin = getattr(_running, "depth", 0) > 0
         return getattr(self._instead if is_plugin else self._stream, name)
+
+
+def _plain(stream: TextIO) -> TextIO:
+    """What a switch stands for: over each other, they would become a chain without an end."""
+    return stream._stream if isinstance(stream, _Switch) else stream
 
 
 class _Null(io.RawIOBase):
@@ -90,4 +106,5 @@ def _drop_or(show: Any) -> Any:
         if not getattr(_running, "depth", 0):
             show(*arguments, **named)
 
+    drop._show = show  # type: ignore[attr-defined]
     return drop

@@ -81,6 +81,43 @@ def test_overlapping_threads_leave_working_streams(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "host\n"
 
 
+@pytest.mark.parametrize("inside_host", [True, False])
+def test_threads_that_overlap_again_and_again_leave_no_chain_of_switches(
+    inside_host: bool,
+) -> None:
+    def stay(entered: threading.Event, leave: threading.Event) -> None:
+        with Quiet(inside_host=inside_host):
+            entered.set()
+            leave.wait(60)
+
+    before = sys.stdout, sys.stderr, warnings.showwarning
+    last: tuple[threading.Thread, threading.Event] | None = None
+    for _ in range(30):
+        entered, leave = threading.Event(), threading.Event()
+        thread = threading.Thread(target=stay, args=(entered, leave))
+        thread.start()
+        entered.wait(60)
+        if last is not None:  # it goes while the next one is in
+            last[1].set()
+            last[0].join()
+        last = thread, leave
+    assert last is not None
+    last[1].set()
+    last[0].join()
+    assert (sys.stdout, sys.stderr, warnings.showwarning) == before
+
+
+def test_what_a_plugin_puts_in_place_of_the_streams_goes_while_others_are_in(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Quiet(inside_host=True):
+        with Quiet(inside_host=True):
+            sys.stdout = None  # type: ignore[assignment]
+        print("still quiet")
+    print("host")
+    assert capsys.readouterr().out == "host\n"
+
+
 def test_warnings_inside_a_host_are_dropped_without_touching_filters() -> None:
     with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("always")
