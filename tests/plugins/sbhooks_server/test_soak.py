@@ -26,7 +26,9 @@ from sbhooks.testing.factories import Timeline
 from .conftest import PATIENCE_S, Process, Serving, kept_port
 from .crowd import UPGRADE, Watched, come_and_go, frame, fuzzed
 
-ROUNDS, WARM_UP, CLIENTS = 25, 8, 1_000
+# A crowd also stores events. Until every thread's connection has filled its caches of pages and of
+# statements, which are bounded, memory grows by that.
+ROUNDS, WARM_UP, CLIENTS = 60, 35, 1_000
 MOST_FILES = 40  #: When everybody is gone: the store's, a few per thread, and our own question.
 
 
