@@ -59,10 +59,15 @@ def join(
     manager: pytest.PytestPluginManager,
     name: str,
     is_wanted: Callable[[pytest.Config, argparse.Namespace], bool],
-) -> None:
-    """Take part in a run that names an experiment; pytest parses its options several times."""
+) -> str:
+    """Take part in a run that names an experiment; pytest parses its options several times.
+
+    Returns:
+        The name, which is the option's value.
+    """
     if not manager.has_plugin(f"{NAME}-early"):
         manager.register(Early(name, is_wanted), f"{NAME}-early")
+    return name
 
 
 def apply(config: pytest.Config, args: list[str], name: str) -> None:

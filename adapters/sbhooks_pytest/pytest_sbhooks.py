@@ -1,8 +1,9 @@
 """The pytest plugin of sbhooks: its options, and whether to record.
 
 Imports nothing until a run is to be recorded: what is merely installed must cost nothing.
-That is also why signatures stand in comments: annotations, and the import that keeps them
-unevaluated, cost every run of pytest more than an option does.
+pytest reads the byte code of plugins piece by piece, and each piece (a name, a constant, a part
+of a function) costs every start of pytest 2,000 instructions. That is why signatures stand in
+comments, and why there are few functions and names. For the same reason: PYTEST_DONT_REWRITE.
 """
 
 import os
@@ -15,15 +16,8 @@ if TYPE_CHECKING:
 
 #: Options of pytest that only show something; such runs are not recorded.
 _SHOWS = (
-    "help",
-    "version",
-    "markers",
-    "collectonly",
-    "showfixtures",
-    "show_fixtures_per_test",
-    "setupplan",
-    "setuponly",
-    "cacheshow",
+    "help version markers collectonly showfixtures show_fixtures_per_test setupplan setuponly "
+    "cacheshow"
 )
 
 
@@ -35,39 +29,31 @@ def __dir__():
 
 def pytest_addoption(parser, pluginmanager):
     # type: (pytest.Parser, pytest.PytestPluginManager) -> None
-    """Declare the options, each with its twin in the configuration file.
-
-    Each costs every run of pytest some 300,000 instructions, used or not: what is seldom wanted
-    is a setting alone, for which pytest has ``-o NAME=VALUE``.
-    """
+    """Declare the options, each with its twin in the configuration file."""
+    # Each costs every run of pytest some 300,000 instructions, used or not: what is seldom
+    # wanted is a setting alone, for which pytest has ``-o NAME=VALUE``.
 
     def experiment(name):
         # type: (str) -> str
-        """The option is given: its plugin joins before options and conftests are final."""
+        # The option is given: its plugin joins before options and conftests are final.
         from sbhooks_pytest.experiment import join
 
-        join(pluginmanager, name, _is_wanted)
-        return name
+        return join(pluginmanager, name, _is_wanted)
 
-    group = parser.getgroup("sbhooks", "recording of test runs (sbhooks)")
-    group.addoption(
-        "--no-sbhooks", action="store_true", default=False, help="Do not record this run."
-    )
-    group.addoption(
-        "--sbhooks-summary",
-        action="store_true",
-        default=False,
-        help="Say more about the recorded run at its end.",
-    )
-    group.addoption(
+    add = parser.getgroup("sbhooks", "recording of test runs (sbhooks)").addoption
+    flag = "store_true"
+    add("--no-sbhooks", action=flag, help="Do not record this run.")
+    add("--sbhooks-summary", action=flag, help="Say more about the recorded run at its end.")
+    add(
         "--sbhooks-experiment",
         metavar="NAME",
         type=experiment,
         help="Run with the options of this experiment's variant, and record how it ends.",
     )
-    parser.addini("sbhooks", "Record test runs.", type="bool", default=True)
-    parser.addini("sbhooks_summary", "As --sbhooks-summary.", type="bool", default=False)
-    parser.addini("sbhooks_nested", "Record runs that tests start.", type="bool", default=False)
+    ini = parser.addini
+    ini("sbhooks", "Record test runs.", "bool", True)
+    ini("sbhooks_summary", "As --sbhooks-summary.", "bool", False)
+    ini("sbhooks_nested", "Record runs that tests start.", "bool", False)
 
 
 def pytest_configure(config):
@@ -85,13 +71,14 @@ def pytest_configure(config):
 
 def _is_wanted(config, option):
     # type: (pytest.Config, argparse.Namespace) -> bool
-    """Whether this process runs tests, for a user who wants them recorded."""
+    # Whether this process runs tests, for a user who wants them recorded.
     if option.no_sbhooks or not config.getini("sbhooks"):
         return False
     if hasattr(config, "workerinput"):
         return False  # an xdist worker: the controller sees all of its reports
-    if any(getattr(option, name, False) for name in _SHOWS):
-        return False
+    for name in _SHOWS.split():
+        if getattr(option, name, False):
+            return False
     disabled = os.environ.get("SBHOOKS_DISABLE", "")
     if disabled and not {"all", "pytest"}.isdisjoint(disabled.replace(" ", "").split(",")):
         return False

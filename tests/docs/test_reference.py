@@ -136,11 +136,11 @@ def test_every_option_of_the_pytest_plugin_is_told() -> None:
         node.args[0].value
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"addoption", "addini"}
+        and isinstance(node.func, ast.Name)
+        and node.func.id in {"add", "ini"}
         and isinstance(node.args[0], ast.Constant)
     }
-    assert {"--no-sbhooks", "sbhooks"} <= names
+    assert {"--no-sbhooks", "--sbhooks-experiment", "sbhooks", "sbhooks_nested"} <= names
     for page in ("docs/how-to/record-pytest.md", "adapters/sbhooks_pytest/README.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
         assert [name for name in names if f"`{name}" not in text] == []
