@@ -40,6 +40,9 @@ INTERRUPTED = 130
 _PLAIN = str.maketrans("✓✗•–…·→≥━▁▂▃▄▅▆▇█", "+x*-~.>>=_.:-=+*#")
 
 
+_LONGEST_HELP = 200  # letters of a command's line in the list of commands
+
+
 class Root(click.Group):
     """The root group: plugins add their commands when one is looked for."""
 
@@ -74,6 +77,17 @@ class Root(click.Group):
             if not args[0].startswith("-"):
                 error.add_note(_lacking(ctx.ensure_object(CommandLine).hooks))
             raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the whole first sentence of each; click would cut it off."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, command.get_short_help_str(_LONGEST_HELP))
+            for name, command in found
+            if command is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command under a name that is free.

@@ -15,7 +15,7 @@ import os
 from os.path import join
 from typing import Any, NamedTuple
 
-from sbhooks.ids import new_id
+from sbhooks.whole_files import replace
 
 FILE = "hints.json"
 MAX_BYTES = 1 << 20
@@ -121,16 +121,7 @@ def save(home: str, hints: Hints) -> None:
     Raises:
         OSError: The home cannot be written.
     """
-    path = join(home, FILE)
-    draft = f"{path}.{new_id()}"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(fd, "wb") as file:
-            file.write(hints.encode())
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    replace(join(home, FILE), hints.encode())
 
 
 def forget(home: str) -> None:

@@ -21,12 +21,11 @@ Standard library only: host processes import this module. Reading never raises.
 from __future__ import annotations
 
 import json
-import os
 from hashlib import md5, sha256
 from os.path import join
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sbhooks.ids import new_id
+from sbhooks.whole_files import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -188,16 +187,8 @@ def save(home: str, running: dict[str, Running]) -> None:
         if left < 0:
             break
         kept[name] = row
-    path = join(home, FILE)
-    draft = f"{path}.{new_id()}"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(fd, "w", encoding="utf-8") as file:
-            json.dump({"version": _VERSION, "experiments": dict(reversed(kept.items()))}, file)
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    table = {"version": _VERSION, "experiments": dict(reversed(kept.items()))}
+    replace(join(home, FILE), json.dumps(table).encode())
 
 
 def rename(home: str, pseudonyms: Mapping[str, str]) -> None:

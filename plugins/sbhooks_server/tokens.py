@@ -12,7 +12,6 @@ References:
 from __future__ import annotations
 
 import hmac
-import os
 import re
 import secrets
 import zlib
@@ -27,6 +26,7 @@ import msgspec
 from sbhooks.errors import ConfigError, SbhooksError
 from sbhooks.events import utc_now
 from sbhooks.folders import make_private
+from sbhooks.whole_files import replace
 
 Scope = Literal["ingest", "read", "admin"]
 SCOPES: tuple[Scope, ...] = ("ingest", "read", "admin")
@@ -227,13 +227,8 @@ class TokenFile:
     def _write(self, tokens: tuple[Token, ...]) -> None:
         """Replace the file whole, so that a reader never meets half of it."""
         make_private(str(self.path.parent))
-        new = self.path.with_name(f"tokens.{os.getpid()}.{secrets.token_hex(4)}.new")
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(tokens)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
+        data = msgspec.json.format(msgspec.json.encode(tokens)) + b"\n"
+        replace(str(self.path), data, durable=True)
 
 
 def _kept(name: str, secret: str, scopes: Sequence[Scope], lifetime: timedelta | None) -> Token:

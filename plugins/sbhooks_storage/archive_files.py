@@ -10,7 +10,6 @@ exactly the rows that were meant.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -19,6 +18,7 @@ from typing import Any
 
 from sbhooks.errors import StoreError
 from sbhooks.lazy import require
+from sbhooks.whole_files import sync
 
 _BATCH = 20_000  # rows in memory at once
 _EXTRA = "sbhooks[archive]"
@@ -107,9 +107,9 @@ def write(path: Path, rows: Iterable[Row], *, schema_version: int) -> int:
                 f"cannot archive into {path}: the file does not read back as it was written. "
                 "Nothing was moved; check the disk"
             )
-        _sync(part)
+        sync(str(part))
         part.replace(path)
-        _sync(path.parent)
+        sync(str(path.parent))
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -196,12 +196,3 @@ def _rows(batch: Any, present: set[str]) -> Iterator[Row]:
 
 def _type(pa: Any, word: str) -> Any:
     return pa.timestamp("us", tz="UTC") if word == "time" else getattr(pa, word)()
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sbhooks.errors import StoreError
+from sbhooks.whole_files import sync
 
 BACKUPS_KEPT = 3
 _log = logging.getLogger("sbhooks.storage")
@@ -49,18 +50,9 @@ def copy_database(path: Path, copy: Path) -> None:
         if verdict != "ok":
             raise StoreError(f"cannot back up {path}: the copy is damaged ({verdict}), so the file "
                              "probably is. Put back an older backup")  # fmt: skip
-        _sync(part)
+        sync(str(part))
         part.replace(copy)
-        _sync(copy.parent)
+        sync(str(copy.parent))
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -68,14 +68,13 @@ def columns(
     """
     outcomes = [event.outcome for event in events]
     errors = [event.error_type for event in events]
-    completed = [1 if outcome is _SUCCESS else 0 for outcome in outcomes]
     return {
         "id": [*seqs],
         "skill_name": [event.skill for event in events],
         "invoked_at": time_texts(times),
         "session_id": [event.session for event in events],
         "workflow_path": [event.workflow for event in events],
-        "completed": completed,
+        "completed": [1 if outcome is _SUCCESS else 0 for outcome in outcomes],
         "duration_seconds": [None if us is None else us / 1e6 for us in micros],
         "user_query": [event.query for event in events],
         "alternatives_considered": [
@@ -96,11 +95,7 @@ def columns(
             None if event.source == session.source else event.source
             for event, session in zip(events, sessions, strict=True)
         ],
-        "outcome": [
-            None if done or outcome is (_CANCELLATION if error is None else _FAILURE)
-            else str(outcome)
-            for done, outcome, error in zip(completed, outcomes, errors, strict=True)
-        ],
+        "outcome": _telling(outcomes, errors),
         "rating": [event.rating for event in events],
         "attributes": [
             ATTRIBUTES.write(event.attributes) if event.attributes else None for event in events
@@ -158,6 +153,15 @@ def invocation(row: Sequence[Any]) -> Invocation:
         rating=row[15],
         attributes=ATTRIBUTES.read(row[16]),
     )
+
+
+def _telling(outcomes: Sequence[Outcome], errors: Sequence[str | None]) -> list[str | None]:
+    """Outcomes that do not follow from the other columns: see :data:`OUTCOME`."""
+    return [
+        None if outcome is _SUCCESS or outcome is (_CANCELLATION if error is None else _FAILURE)
+        else str(outcome)
+        for outcome, error in zip(outcomes, errors, strict=True)
+    ]  # fmt: skip
 
 
 def _without_empty(filled: Columns, number: int) -> Columns:

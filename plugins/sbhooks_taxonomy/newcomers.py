@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sbhooks.events import Event, Invocation
+from sbhooks.folders import make_private
 from sbhooks.store import EventReader
+from sbhooks.whole_files import replace
 from sbhooks_taxonomy import tables
 from sbhooks_taxonomy.adopted import adopt
 from sbhooks_taxonomy.catalog import slug
@@ -44,10 +46,8 @@ def refresh(store: EventReader, home: str) -> tuple[Taxonomy, bool]:
     found = read(store)
     kept = tables.keep(store, found)
     names = [skill.skill_name for skill in found.skills][:_MOST]
-    part = Path(home, f"{_FILE}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(json.dumps({"skills": names}), encoding="utf-8")
-    part.replace(Path(home, _FILE))
+    make_private(home)
+    replace(str(Path(home, _FILE)), json.dumps({"skills": names}).encode())
     return found, kept
 
 

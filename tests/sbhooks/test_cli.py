@@ -53,6 +53,11 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert {line.split()[0] for line in listed if line.strip()} >= COMMANDS
 
 
+def test_help_cuts_off_no_description(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "..." not in capsys.readouterr().out
+
+
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "Commands:" in capsys.readouterr().out
