@@ -74,7 +74,8 @@ class Root(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            if not args[0].startswith("-"):
+            is_slip = bool(getattr(error, "possibilities", None))  # since click 8.4
+            if not args[0].startswith("-") and not is_slip:
                 error.add_note(_lacking(ctx.ensure_object(CommandLine).hooks))
             raise
 

@@ -55,7 +55,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_cuts_off_no_description(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    assert "..." not in capsys.readouterr().out
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
 
 
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,8 +160,9 @@ def test_a_command_of_a_plugin_that_lacks_a_library_says_how_to_get_it(
         "sbhooks: No such command 'serve'. Run: sbhooks --help. Is it a command of server, "
         "which lacks a library? Run: pip install 'sbhooks[server]'\n"
     )
-    assert main(["--serve"]) == 2
-    assert "lacks" not in capsys.readouterr().err
+    for slip in ("--serve", "rusn"):
+        assert main([slip]) == 2
+        assert "lacks" not in capsys.readouterr().err
 
 
 def test_a_bug_shows_where_it_is(
