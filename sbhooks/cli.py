@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sbhooks import __version__, cli_data, cli_setup
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import CommandLine, warn
 from sbhooks.errors import PluginError, SbhooksError
 
@@ -40,10 +41,7 @@ INTERRUPTED = 130
 _PLAIN = str.maketrans("✓✗•–…·→≥━▁▂▃▄▅▆▇█", "+x*-~.>>=_.:-=+*#")
 
 
-_LONGEST_HELP = 200  # letters of a command's line in the list of commands
-
-
-class Root(click.Group):
+class Root(CommandGroup):
     """The root group: plugins add their commands when one is looked for."""
 
     def __init__(self, **settings: Any) -> None:
@@ -78,17 +76,6 @@ class Root(click.Group):
             if not args[0].startswith("-") and not is_slip:
                 error.add_note(_lacking(ctx.ensure_object(CommandLine).hooks))
             raise
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with the whole first sentence of each; click would cut it off."""
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        rows = [
-            (name, command.get_short_help_str(_LONGEST_HELP))
-            for name, command in found
-            if command is not None and not command.hidden
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command under a name that is free.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import CommandLine, Reading, json_option, reading
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def status(line: CommandLine, store_url: str | None, as_json: bool) -> None:
     show(found, lambda out: _draw_status(out, found), as_json=as_json)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def privacy() -> None:
     """What is recorded about people: show, export, re-key, erase."""
 

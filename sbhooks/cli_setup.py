@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import CommandLine, json_option
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     show(found, lambda out: _draw_plugins(out, found, trouble), as_json=as_json)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def config() -> None:
     """Settings."""
 

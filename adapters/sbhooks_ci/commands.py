@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import CommandLine, Reading, json_option, reading
 
 
-@click.group("ci")
+@click.group("ci", cls=CommandGroup)
 def ci() -> None:
     """Pipelines: record stages, import reports, tell the pull request."""
 

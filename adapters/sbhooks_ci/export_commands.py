@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, reading
 
 if TYPE_CHECKING:
     from sbhooks_ci.exported import Exported
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def export() -> None:
     """Hand recorded sessions to other systems."""
 

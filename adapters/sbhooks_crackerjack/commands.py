@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, json_option, reading
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def crackerjack() -> None:
     """Crackerjack: record its runs, see how its phases do."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, reading
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _period_option = click.option(
 _note_option = click.option("--note", metavar="TEXT", help="Why, in a few words.")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def anomalies() -> None:
     """Days on which a skill was not what its past lets expect."""
 

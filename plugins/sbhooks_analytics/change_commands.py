@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, limit_option, reading
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sbhooks_analytics.decisions import Triage
 
 
-class ListsByDefault(click.Group):
+class ListsByDefault(CommandGroup):
     """A group whose command ``list`` need not be named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, category_option, limit_option, reading
 from sbhooks_analytics import (
     anomaly_commands,
@@ -80,7 +81,7 @@ def show(reading: Reading, run: str, limit: int) -> None:
     reading.show(found, lambda out: draw_runs.draw_details(out, found, reading.now))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def tests() -> None:
     """Tests: their states, what is slow, flaky, broken or dear, and the history of one."""
 

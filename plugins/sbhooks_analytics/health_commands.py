@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, limit_option, reading
 
 
@@ -119,7 +120,7 @@ def tests_select(reading: Reading, budget: float) -> None:
     reading.show(found, lambda out: draw_selection(out, found, names))
 
 
-@click.group("quarantine")
+@click.group("quarantine", cls=CommandGroup)
 def tests_quarantine() -> None:
     """Flaky tests whose failures are known, each with an owner and an end."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, reading
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sbhooks_analytics.refresh import Refreshed
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def analytics() -> None:
     """Upkeep of the analyses."""
 

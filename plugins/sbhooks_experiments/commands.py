@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import json_option
 from sbhooks_experiments.plan_commands import create, edit
 from sbhooks_experiments.result_commands import analyze, list_, simulate, status
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from sbhooks.cli_options import CommandLine
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def experiment() -> None:
     """Compare two ways of working: which command, configuration or strategy is better?
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import json_option
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Name(click.ParamType[Any]):
         return text
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def monitoring() -> None:
     """Watch a server with Prometheus, Alertmanager and Grafana."""
 

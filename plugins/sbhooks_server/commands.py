@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import CommandLine, json_option, warn
 from sbhooks_server.token_commands import token
 
@@ -110,7 +111,7 @@ def _say_ready(running: Running) -> None:
     sys.stdout.flush()
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def server() -> None:
     """A server in the background: start, stop, look."""
 

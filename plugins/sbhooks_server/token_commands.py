@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import CommandLine, json_option
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sbhooks_server.tokens import NewToken
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def token() -> None:
     """Tokens: who may use a server. Make, list, replace and revoke them."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import CommandLine, json_option
 from sbhooks_storage.options import db_option, path_of, recorded_in
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sbhooks_storage.reports import BackedUp
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
     """The database: its state, schema, copies and size."""
 
@@ -155,7 +156,7 @@ def db_compact(line: CommandLine, file: str | None, as_json: bool) -> None:
     show(found, lambda out: out.line(change), as_json=as_json)
 
 
-@click.group("import")
+@click.group("import", cls=CommandGroup)
 def import_group() -> None:
     """Take in what other programs have recorded."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import click
 
+from sbhooks.cli_groups import CommandGroup
 from sbhooks.cli_options import Reading, reading
 
 _DOMAINS = ("code", "documentation", "testing", "deployment")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def taxonomy() -> None:
     """Categories of skills: what each skill is for."""
 
