@@ -302,7 +302,8 @@ def sbhooks_commands(cli: click.Group) -> None:
     anything heavy at its top. A command that reads the store is decorated with
     ``sbhooks.cli_options.reading``; others may ask for settings and plugins with
     ``@click.pass_obj``, which hands over a ``CommandLine``. A name that is taken
-    is refused.
+    is refused. A group of class ``sbhooks.cli_groups.CommandGroup`` lists its commands
+    as the root does, with their whole descriptions.
 
     A command that runs another one in its place should not make it wait for all of
     this: where the first two words are the name of a plugin and ``run``, the module
