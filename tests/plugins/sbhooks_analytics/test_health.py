@@ -24,8 +24,11 @@ from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.attempts import Case
 from sbhooks_analytics.branches import default_branches
 from sbhooks_analytics.cost import cost
+from sbhooks_analytics.counts import counted as counted_by_runs
 from sbhooks_analytics.dependence import why
+from sbhooks_analytics.draw_tests import rate_of
 from sbhooks_analytics.failures import incidents
+from sbhooks_analytics.flaky import flaky
 from sbhooks_analytics.health import counted, health
 from sbhooks_analytics.posterior import (
     PRIOR_FAILED,
@@ -172,10 +175,60 @@ def test_reruns_cost_time(store: MemoryEventStore, record: RunMaker) -> None:
     record({"shaky": "ffp", "fine": "p", "red": "ff"})
     found = cost(store, EventQuery(), limit=10)
     assert [(one.test, one.reruns) for one in found.tests] == [
-        ("shaky", 2), ("red", 0), ("fine", 0),
+        ("shaky", 2), ("red", 1), ("fine", 0),
     ]  # fmt: skip
+    assert [one.lost_s for one in found.tests] == pytest.approx([0.02, 0.0, 0.0])
     assert found.lost_s == pytest.approx(0.02)
     assert found.total_s == pytest.approx(0.06)
+
+
+@given(
+    runs=st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "b", "c[1]"]), st.from_regex("[fe]{0,2}[fepsc]", fullmatch=True)
+        ),
+        max_size=4,
+    )
+)
+def test_reruns_are_those_that_the_runs_count(
+    runs: list[dict[str, str]], recorder: Callable[[MemoryEventStore], RunMaker]
+) -> None:
+    store = MemoryEventStore()
+    record = recorder(store)
+    sessions = [record(tests) for tests in runs]
+    found = cost(store, EventQuery(), limit=10)
+    told = counted_by_runs(store, sessions)
+    assert found.reruns == sum(told.get(one, {}).get("reruns", 0) for one in sessions)
+
+
+def test_workers_that_each_run_everything_rerun_nothing(store: MemoryEventStore) -> None:
+    line = Timeline("each")
+    store.append([line.start(), line.failed("t", worker="gw0"), line.passed("t", worker="gw1")])
+    found = cost(store, EventQuery(), limit=10)
+    assert (found.reruns, found.lost_s) == (0, 0.0)
+
+
+def test_the_failure_rate_is_that_of_the_flaky_tests(
+    store: MemoryEventStore, record: RunMaker
+) -> None:
+    for number in range(9):
+        record({"shaky": "fp" if number % 3 == 0 else "p", "rare": "fp" if number == 0 else "",
+                "fine": "p", "red": "f"}, code=f"A{number}")  # fmt: skip
+    query = EventQuery()
+    rows = {one.test: one for one in flaky(store, query, now=LATER, limit=9).tests}
+    states = {one.test: one for one in health(store, query, now=LATER)}
+    assert set(rows) == {"shaky", "rare"}
+    for test, row in rows.items():
+        one = states[test]
+        assert (one.failure_rate, one.failure_rate_low, one.failure_rate_high) == (
+            row.failure_rate, row.failure_rate_low, row.failure_rate_high,
+        )  # fmt: skip
+        assert one.enough_data == row.enough_data == (test == "shaky")
+        assert rate_of(one) == rate_of(row)
+    assert [states[test].failure_rate for test in ("fine", "red")] == [None, None]
+    assert rate_of(states["shaky"]) == "25 % (9–53 %)"  # statsmodels: proportion_confint(3, 12)
+    assert rate_of(states["rare"]) == "not enough data"
+    assert rate_of(states["fine"]) == "–"
 
 
 def test_failures_that_follow_another_test_are_traced_to_it(store: MemoryEventStore) -> None:
