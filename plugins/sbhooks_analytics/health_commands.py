@@ -53,8 +53,8 @@ def tests_broken(reading: Reading, limit: int) -> None:
 def tests_failures(reading: Reading, limit: int) -> None:
     """Group failures by their cause: one that fails 300 tests is one incident.
 
-    Failures belong together when exception and place in the project are the same, or when ten
-    tests of one run failed with the same message.
+    Failures belong together when exception and place in the project are the same and their
+    messages are alike, or when ten tests of one run failed with the same message.
     """
     from sbhooks_analytics.draw_health import draw_failures
     from sbhooks_analytics.failures import incidents

@@ -166,6 +166,42 @@ def test_one_cause_is_one_incident(store: MemoryEventStore) -> None:
     assert (found.failures, found.runs) == (301, 1)
 
 
+def incidents_of(store: MemoryEventStore, *told: tuple[str, str | None]) -> list[int]:
+    """How many tests each incident has, of failures with one fingerprint: (type, message)."""
+    line = Timeline("shared")
+    events: list[Any] = [line.start()]
+    for number, (kind, message) in enumerate(told):
+        failure = Failure(fingerprint="one place", type=kind, message=message)
+        events.append(line.failed(f"t{number}", failure=failure))
+    store.append(events)
+    return [one.test_count for one in incidents(store, EventQuery(), limit=100).incidents]
+
+
+@pytest.mark.parametrize(
+    ("messages", "sizes"),
+    [
+        (["permission denied", "no such table: users", "permission denied"], [2, 1]),
+        (["user 'joe' is missing", "user 'ann' is missing"], [2]),
+        (["user joe is missing", "user ann is missing"], [2]),  # 3 of 4 words
+        (["no such table: users", "no such column: name"], [1, 1]),  # half is not more than half
+        (["took 3.2 s", "took 0.1 s"], [2]),
+        (["/srv/a/x is gone", r"C:\tmp\b is gone"], [2]),
+        (["can't open it, isn't there", "can't shut it, isn't there"], [2]),
+        (["assert 1 == 2", "assert 'a' in ['b']"], [2]),  # values, no words
+        ([None, None], [2]),
+    ],
+)
+def test_one_place_can_tell_of_several_causes(
+    store: MemoryEventStore, messages: list[str | None], sizes: list[int]
+) -> None:
+    assert incidents_of(store, *(("RuntimeError", one) for one in messages)) == sizes
+
+
+def test_messages_that_are_all_data_do_not_make_an_incident_each(store: MemoryEventStore) -> None:
+    letters = "abcdefghijklmnopqrstuvwxy"
+    assert len(incidents_of(store, *(("KeyError", one * 5) for one in letters))) == 20
+
+
 def test_what_was_cut_off_is_no_incident(store: MemoryEventStore, record: RunMaker) -> None:
     record({"t": "k"}, outcome=Outcome.ERROR)
     assert incidents(store, EventQuery(), limit=5).incidents == []
