@@ -247,3 +247,48 @@ def test_few_draws_that_are_as_large_are_counted_and_none_is_extrapolated() -> N
         )
     assert change._chance(1e9, maxima) == 1e-12
     assert change._chance(2.0, np.ones(DRAWS)) == 1 / 500
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e9])
+def test_the_unit_of_the_values_does_not_matter(unit: float) -> None:
+    values = steps(10, 0, 2)
+    (one,), (other,) = changes_of(values), changes_of(values * unit)
+    assert (other.place, other.p_value) == (one.place, pytest.approx(one.p_value))
+    assert other[1:4] == pytest.approx([figure * unit for figure in one[1:4]])
+
+
+@pytest.mark.parametrize("step", [0.4, 0.8, 2.0])
+def test_draws_have_the_spread_that_weights_give_each_point(step: float) -> None:
+    """A point of four times the weight varies half as much, wherever a draw puts it."""
+    rng = np.random.default_rng(11)
+    weights = rng.choice([0.25, 4.0], 40)
+    weights /= weights.mean()
+    values = rng.standard_normal(40) / np.sqrt(weights) + step * (np.arange(40) >= 20)
+    found = best_split(values, weights)
+    assert found is not None
+    place, chance = found
+    first = int(change._ratios(values[None, :], weights)[0].argmax()) + LEAST_SIDE
+    calm = pulled_in(values, first)
+    before, after, _, t = fitted(calm, weights, place)
+    scaled = (calm - np.where(np.arange(40) < place, before, after)) * np.sqrt(weights)
+    block = block_length(40)
+    draws = scaled[change._places(40, block)] / np.sqrt(weights)
+    widened = (40 / (40 - block)) ** (1.75 + 0.75 * np.log(2) / np.log(5))
+    blocks = chance_of(abs(t), np.sqrt(change._ratios(draws, weights).max(axis=1)) * widened)
+    if blocks <= 0.05:
+        orders = change._orders(40)
+        ranks = rankdata(values)
+        own = change._ratios(ranks[None, :], weights).max()
+        mixed = change._ratios(ranks[orders], weights[orders]).max(axis=1)
+        blocks = max(blocks, chance_of(float(np.sqrt(own)), np.sqrt(mixed)), 1 / comb(40, place))
+    assert chance == pytest.approx(blocks, rel=1e-6)
+
+
+def test_two_levels_and_nothing_else_are_as_sure_as_their_orders() -> None:
+    found = best_split(np.repeat([1.0, 2.0], 20), np.ones(40))
+    assert found is not None
+    ranks, orders = rankdata(np.repeat([1.0, 2.0], 20)), change._orders(40)
+    own = float(np.sqrt(change._ratios(ranks[None, :], np.ones(40)).max()))
+    mixed = np.sqrt(change._ratios(ranks[orders], np.ones((DRAWS, 40))).max(axis=1))
+    assert found == (20, pytest.approx(max(chance_of(own, mixed), 1 / comb(40, 20)), rel=1e-6))
+    assert found[1] < 1e-9
