@@ -57,6 +57,7 @@ def told(days: str, raised: str, signs: str = "") -> list[tuple[object, ...]]:
         ("....uuu.", "    !", (4, 4, 6, None, -1, False)),
         ("....u??", "    !", (4, 4, 4, None, -1, False)),
         ("....e.....", "    !", (4, 4, 4, 5, -1, False)),
+        ("e....", "!", (0, 0, 0, 1, -1, False)),
         ("...eu.....", "    !", (4, 4, 4, 5, -1, False)),  # 5 % is not below 5 %
         ("....ue....", "    !", (4, 4, 4, 5, -1, False)),
         ("uuuuuuuuuuuuuuuu", "!", (0, 0, 13, 14, -1, True)),  # the new normal, after 14 days
