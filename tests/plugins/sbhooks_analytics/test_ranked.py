@@ -43,16 +43,18 @@ def put(store: EventStore, made: list[tuple[str, int, Outcome]]) -> None:
     )])  # fmt: skip
 
 
-@settings(max_examples=10)
+@settings(max_examples=20)
 @given(
     made=uses, most=st.integers(1, 7), period=st.sampled_from(PERIODS), named=st.booleans(),
-    project=st.booleans(),
+    project=st.booleans(), very_many=st.sampled_from([0, 20_000]),
 )  # fmt: skip
 def test_what_is_said_of_some_skills_is_what_is_said_among_all(
     made: list[tuple[str, int, Outcome]], most: int, period: Period, named: bool, project: bool,
-    tmp_path_factory: pytest.TempPathFactory,
+    very_many: int, tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     now = MONDAY + DAY * 15
+    patched = pytest.MonkeyPatch()
+    patched.setattr("sbhooks_analytics.series.VERY_MANY", very_many)
     query = EventQuery(since=MONDAY + DAY, projects=("acme",) if project else ())
     memory, sqlite = MemoryEventStore(), None
     try:
@@ -73,6 +75,7 @@ def test_what_is_said_of_some_skills_is_what_is_said_among_all(
             assert (some.active, some.starts) == (every.active, every.starts)
             assert some.of == (len(first) if named and first else len(used))
     finally:
+        patched.undo()
         if sqlite is not None:
             sqlite.close()
 
