@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm, skew, ttest_ind
+from scipy.integrate import trapezoid
+from scipy.stats import binom, binomtest, norm, skew, t, ttest_ind
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.power import TTestIndPower
+from statsmodels.stats.proportion import proportions_ztest
 
 from sbhooks.events import Outcome
 from sbhooks.testing.factories import NOON
@@ -19,12 +21,14 @@ from sbhooks_experiments import cuped, power
 from sbhooks_experiments.analysis import analyse
 from sbhooks_experiments.bandit import treatment_is_better
 from sbhooks_experiments.decision import benjamini_hochberg, decide, holm
+from sbhooks_experiments.health import Check, checks, sample_ratio
 from sbhooks_experiments.kinds import ExperimentOutcome, ExperimentPlan, Exposure
 from sbhooks_experiments.log import Columns, State, columns_of
 from sbhooks_experiments.plan import Metric, Mode, Plan, parse_guardrail
 from sbhooks_experiments.results import Analysis, MetricResult
+from sbhooks_experiments.sequential import e_value, normal_equivalent, t_equivalent, tuning
 from sbhooks_experiments.skewness import skewness
-from sbhooks_experiments.statistics import of_values
+from sbhooks_experiments.statistics import Difference, of_values
 from sbhooks_experiments.units import Sample, unit_table
 
 Numbers = list[float]
@@ -304,3 +308,105 @@ def test_a_metric_that_is_not_sure_decides_nothing() -> None:
     assert verdict(0.05, 1.0) == "control"
     assert verdict(0.0501, -1.0) == "inconclusive"
     assert verdict(0.01, 0.0) == "inconclusive"
+
+
+# --- health -----------------------------------------------------------------------------------
+
+
+def split(control: int, treatment: int, share: float = 0.5) -> Check:
+    """The check of the ratio of so many units."""
+    table = unit_table(logged([1.0] * control, [1.0] * treatment), (Metric.DURATION,))
+    table.share[:] = share
+    return sample_ratio(table)
+
+
+@pytest.mark.parametrize(
+    ("control", "treatment"),
+    [(10, 10), (5, 15), (16, 4), (480, 520), (450, 550), (540, 460), (470, 531), (600, 500)],
+)
+def test_the_ratio_has_the_exact_p_value_up_to_a_thousand_units(
+    control: int, treatment: int
+) -> None:
+    n = control + treatment
+    found = split(control, treatment)
+    expected = (
+        binomtest(treatment, n, 0.5).pvalue if n <= 1_000
+        else proportions_ztest(treatment, n, 0.5, prop_var=0.5)[1]
+    )  # fmt: skip
+    assert found.p_value == pytest.approx(min(expected, 1.0), rel=1e-6)
+    is_off = abs(treatment - n / 2) / n >= 0.001
+    level = "blocking" if expected < 0.001 else "warning" if expected < 0.01 else "ok"
+    assert found.level == (level if is_off else "ok")
+
+
+def test_a_ratio_other_than_half_has_the_smaller_tail_twice() -> None:
+    found = split(70, 30, 0.2)
+    tails = binom.cdf(30, 100, 0.2), binom.sf(29, 100, 0.2)
+    assert found.p_value == pytest.approx(2 * min(tails), rel=1e-9)
+    assert found.level == "ok"
+    assert split(60, 40, 0.2).level == "blocking"
+
+
+def test_units_of_different_shares_add_up_to_what_was_meant() -> None:
+    table = unit_table(logged([1.0] * 30, [1.0] * 50), (Metric.DURATION,))
+    table.share[:40], table.share[40:] = 0.5, 0.8
+    expected, spread = 40 * 0.5 + 40 * 0.8, math.sqrt(40 * 0.25 + 40 * 0.16)
+    found = sample_ratio(table)
+    assert found.p_value == pytest.approx(2 * norm.sf(abs(50 - expected) / spread), rel=1e-9)
+
+
+def test_twenty_units_are_the_least_that_have_a_ratio() -> None:
+    assert split(10, 9).level == "unknown" and split(10, 10).level == "ok"
+
+
+def test_lost_units_have_the_p_value_of_statsmodels() -> None:
+    for lost in ((0, 0), (2, 3), (1, 12), (0, 25)):
+        columns = logged([1.0] * 60, [1.0] * 80)
+        table = unit_table(columns, (Metric.DURATION,))
+        for treated, number in zip((False, True), lost, strict=True):
+            places = np.flatnonzero(table.treated == treated)[:number]
+            table.bottom[Metric.DURATION][places] = 0
+        (check,) = [
+            one for one in checks(table, planned(), (), None) if one.name == "missing outcomes"
+        ]
+        expected = 1.0 if not sum(lost) else float(proportions_ztest(lost, (60, 80))[1])
+        assert check.p_value == pytest.approx(expected, rel=1e-6)
+        assert check.level == (
+            "blocking" if expected < 0.001 else "warning" if expected < 0.01 else "ok"
+        )
+
+
+# --- at any time ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("value", "df"), [(0.3, 4.0), (-2.5, 9.0), (6.0, 40.0)])
+def test_equivalents_have_the_same_tail_in_scipy(value: float, df: float) -> None:
+    deviate = normal_equivalent(value, df)
+    assert norm.sf(deviate) == pytest.approx(t.sf(abs(value), df), rel=1e-9)
+    assert t_equivalent(deviate, df) == pytest.approx(abs(value), rel=1e-9)
+    assert normal_equivalent(value, math.inf) == abs(value)
+    assert t_equivalent(deviate, math.inf) == deviate
+
+
+def test_a_tail_that_cannot_be_computed_is_that_of_the_largest_deviate() -> None:
+    assert t.sf(200, 10_000) == 0
+    assert normal_equivalent(200.0, 10_000.0) == 38
+    assert normal_equivalent(0.0, 5.0) == 0
+
+
+@pytest.mark.parametrize(("effect", "units"), [(0.0, 10), (0.4, 200), (-1.5, 60), (90.0, 60)])
+def test_the_e_value_is_the_mixture_of_likelihood_ratios(effect: float, units: int) -> None:
+    """A normal prior over the true difference, integrated: what the closed form stands for."""
+    known = Difference(effect=effect, se=0.3, df=math.inf)
+    rho = tuning(400, 0.05)
+    log = -2 * math.log(0.05)
+    assert 400 * rho == pytest.approx(log + math.log(log + 1))
+    prior = 0.3 * math.sqrt(units * rho)  # as wide as so many errors
+    grid = np.linspace(-12 * prior, 12 * prior, 200_001)
+    found = e_value(known, units, 400, 0.05)
+    if abs(effect) > 9:  # more than can be written down
+        assert found == math.exp(700)
+        return
+    ratio = norm.pdf(effect, grid, 0.3) / norm.pdf(effect, 0, 0.3)
+    mixed = trapezoid(ratio * norm.pdf(grid, 0, prior), grid)
+    assert found == pytest.approx(mixed, rel=1e-4)
