@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 from scipy.stats import binom, binomtest, norm, skew, t, ttest_ind
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestIndPower
 from statsmodels.stats.proportion import proportions_ztest
 
@@ -187,10 +188,9 @@ def test_a_single_unit_has_no_pace() -> None:
     assert analysed(logged([1.0], [2.0]), planned(), days=0.5 / 24).units.per_day is None
 
 
+@settings(max_examples=8)  # statsmodels takes a fifth of a second for each
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_corrections_are_their_definitions(p_values: list[float]) -> None:
-    from statsmodels.stats.multitest import multipletests
-
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
     assert benjamini_hochberg(p_values) == pytest.approx(
         multipletests(p_values, method="fdr_bh")[1]
