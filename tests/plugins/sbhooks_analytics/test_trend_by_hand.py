@@ -234,3 +234,36 @@ def test_seasons_of_rates_are_those_by_hand(
     profile, p_value = rates_by_hand(n, good, slots, 7)
     assert found.p_value[0] == pytest.approx(p_value, rel=1e-9)
     assert found.profile[0] == pytest.approx(profile, abs=1e-12)
+
+
+@pytest.mark.parametrize("sundays", [0, 1, 2, 3, 4])
+def test_a_slot_that_was_seen_less_than_three_times_leaves_no_season(sundays: int) -> None:
+    slots = np.arange(70) % 7
+    n = np.where(slots == 6, 0, 40).astype(float)
+    n[np.flatnonzero(slots == 6)[:sundays]] = 40
+    good = np.where(slots == 0, n * 0.5, n * 0.9)
+    values = np.where(n > 0, np.sin(np.arange(70)) / 9 + 3.0 * (slots == 0), np.nan)
+    found = rate_seasons(n[None, :], good[None, :], slots, 7)
+    profile, p_value = rates_by_hand(n, good, slots, 7)
+    assert found.p_value[0] == pytest.approx(p_value, rel=1e-9)
+    assert found.profile[0] == pytest.approx(profile, abs=1e-12)
+    is_season = sundays in {0, 3, 4}
+    assert (p_value < 0.01) == is_season
+    assert (season_of(values, slots, 7) is not None) == is_season
+
+
+def test_slots_need_three_failures_and_three_successes_to_be_expected() -> None:
+    slots = np.arange(70) % 7
+    for runs, usable in ((2.0, False), (3.0, True), (4.0, True)):
+        n = np.full(70, runs)
+        good = np.where(slots == 0, 0.0, n)  # one in seven fails: 10 n / 7 expected in each slot
+        found = rate_seasons(n[None, :], good[None, :], slots, 7)
+        assert (found.p_value[0] < 1) == usable == (10 * runs / 7 >= 3)
+        assert found.p_value[0] == pytest.approx(rates_by_hand(n, good, slots, 7)[1], abs=1e-12)
+
+
+def test_two_slots_are_the_least_that_can_differ() -> None:
+    n = np.full((1, 30), 20.0)
+    good = np.tile([10.0, 18.0], 15)[None, :]
+    assert rate_seasons(n, good, np.arange(30) % 2, 2).p_value[0] < 0.01
+    assert rate_seasons(n, good, np.zeros(30, dtype=np.int64), 2).p_value[0] == 1.0
