@@ -281,7 +281,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         fingerprint: The same for failures of the same cause: a hash of exception type
-            and the topmost frame inside the project.
+            and the topmost frame inside the project (file, function, line of source).
         type: Exception type, for example ``"AssertionError"``.
         message: First line, short and redacted.
     """

@@ -180,3 +180,25 @@ class ChangePoint(Insight, frozen=True, kw_only=True, tag="change-point"):
     commit_after: str | None = None
     changed: tuple[str, ...] = ()
     params: str | None = None
+
+
+class Drift(Insight, frozen=True, kw_only=True, tag="drift"):
+    """A figure whose level moved away slowly, by too little a day to be noticed.
+
+    ``subject`` is the skill.
+
+    Attributes:
+        metric: ``completion_rate`` or ``duration``.
+        direction: ``better``, ``worse``, ``faster`` or ``slower``.
+        started_at: The day on which it began, UTC, as far as that can be told.
+        detected_at: The day on which it was noticed.
+        before: Level of the days before; durations in seconds.
+        after: Level from the begin to the day on which it was noticed.
+    """
+
+    metric: str
+    direction: str
+    started_at: datetime
+    detected_at: datetime
+    before: float
+    after: float

@@ -6,6 +6,7 @@ only hand over the former, and the same failure must have the same fingerprint e
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from os.path import basename
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
     from sbhooks_pytest.privacy import Privacy
 
+_DEFINED = re.compile(r">?\s*(?:async\s+)?def\s+(\w+)")
+_NATIVE = re.compile(r'\s*File "(.+)", line \d+, in (.+)(?:\n\s*(.*))?')
 _NOT_OURS = ("site-packages", "dist-packages", "/lib/python", "<")
 
 
-def failure(longrepr: Any, privacy: Privacy) -> dict[str, str]:
-    """The fields of ``sbhooks.events.Failure`` for a report's ``longrepr``."""
-    text, cause = _doctest(longrepr) or (_message(longrepr), _top_frame(longrepr) or "")
+def failure(longrepr: Any, nodeid: str, privacy: Privacy) -> dict[str, str]:
+    """The fields of ``sbhooks.events.Failure`` for the ``longrepr`` of a test's report."""
+    text, cause = _doctest(longrepr) or (_message(longrepr), _top_frame(longrepr, nodeid) or "")
     kind, message = _split(text)
     told = privacy.line(message)
     # Of what has neither type nor place, the message is all that tells causes apart.
@@ -91,28 +94,45 @@ def _split(text: str) -> tuple[str | None, str]:
     return None, first
 
 
-def _top_frame(longrepr: Any) -> str | None:
-    """File and source line of the innermost frame inside the project.
+def _top_frame(longrepr: Any, nodeid: str) -> str | None:
+    """File, function and source line of the innermost frame inside the project.
 
-    The source line, not its number: code above it may come and go.
+    The source line, not its number: code above it may come and go. The function, because
+    ``assert result == expected`` stands in many. Of the test's own file the whole path, for
+    files of tests are often named alike; it is taken from the test's id, since what a frame says
+    of it depends on the folder that the test was in.
     """
+    own = nodeid.partition("::")[0]
     fallback = None
-    for path, code in _frames(longrepr):
+    for path, function, code in _frames(longrepr):
+        name = basename(path)
+        place = f"{own if name == basename(own) else name}: {function}: {code}"
         if not any(mark in path for mark in _NOT_OURS):
-            return f"{basename(path)}: {code}"
-        fallback = fallback or f"{basename(path)}: {code}"
+            return place
+        fallback = fallback or place
     return fallback
 
 
-def _frames(longrepr: Any) -> Iterator[tuple[str, str]]:
+def _frames(longrepr: Any) -> Iterator[tuple[str, str, str]]:
+    """Path, function and source line of each frame, the innermost first."""
     traceback = getattr(longrepr, "reprtraceback", None)
     for entry in reversed(getattr(traceback, "reprentries", ())):
-        location = getattr(entry, "reprfileloc", None)
+        lines, location = getattr(entry, "lines", []), getattr(entry, "reprfileloc", None)
         if location is not None:
-            yield str(location.path), _code(getattr(entry, "lines", []))
+            yield str(location.path), _function(str(location.message), lines), _code(lines)
+        else:  # --tb=native: the interpreter's own words
+            for found in filter(None, map(_NATIVE.match, reversed(lines))):
+                yield found[1], found[2], found[3] or ""
     crash = getattr(longrepr, "reprcrash", None)
-    if crash is not None:
-        yield str(crash.path), ""
+    if crash is not None:  # --tb=line or no: neither function nor source is told
+        yield str(crash.path), "", str(crash.lineno)
+
+
+def _function(message: str, lines: list[str]) -> str:
+    """What a frame is in: short entries say it, long ones show it from its first line on."""
+    if message.startswith("in "):
+        return message.removeprefix("in ")
+    return next((found[1] for found in map(_DEFINED.match, lines) if found), "")
 
 
 def _code(lines: list[str]) -> str:

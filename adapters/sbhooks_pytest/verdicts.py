@@ -64,7 +64,7 @@ def explain(
         if attempt.failure is not None:
             attempt.note(str(report.when), "error")  # it failed before: that is what counts
             return
-        attempt.failure = failures.failure(report.longrepr, privacy)
+        attempt.failure = failures.failure(report.longrepr, report.nodeid, privacy)
         if _TIMEOUT in str(getattr(report.longrepr, "reprcrash", "")):
             attempt.outcome = "timeout"
     elif privacy.messages:

@@ -92,8 +92,8 @@ def tests() -> None:
 def tests_list(reading: Reading, limit: int | None) -> None:
     """List every test with its counts, one row per test and parameters.
 
-    "runs" counts recorded attempts, reruns included, and those that were cut off by Ctrl-C or
-    a kill, which are no failures. Times are of attempts that were not skipped.
+    Attempts are all that is recorded: reruns as well, what was skipped, and what was cut off by
+    Ctrl-C or a kill, which is no failure. Times are of attempts that were not skipped.
     """
     from sbhooks_analytics import draw_tests
     from sbhooks_analytics.attempts import TestList, summaries

@@ -1,18 +1,26 @@
-"""What tests cost: the time they take, and the time that is lost by their flaky failures.
+"""What tests cost: the time they take, how often they are run again, and the time lost by that.
 
-Lost is the time of attempts that failed in a run in which the test passed in the end: without
-the flakiness nobody would have waited for them.
+A rerun is what ``sbhooks show`` counts as one: an attempt beyond the first in one run. Lost is the
+time of attempts that failed in a run in which the test passed in the end: without the flakiness
+nobody would have waited for them. A test that failed in its reruns, too, has lost nothing: what
+it told was true.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
-from sbhooks.store import EventQuery, EventReader, Rollup
-from sbhooks_analytics.attempts import Case, by_run, slow
-from sbhooks_analytics.flaky import mixed_tests
+from sbhooks import cutoff
+from sbhooks.store import Dimension, EventQuery, EventReader, Rollup
+from sbhooks_analytics.attempts import Case, slow
 
 _BAD = frozenset({"failed", "error"})
+# Workers that each run all tests make no reruns of them.
+_BY: tuple[Dimension, ...] = (
+    "project", "test", "params", "session", "worker", "subtest", "detail",
+)  # fmt: skip
 
 
 class TestCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +30,8 @@ class TestCost(msgspec.Struct, frozen=True, kw_only=True):
         total_s: Time of all its attempts.
         share: Of the time of all tests, 0 to 1.
         n: Attempts that were timed.
-        reruns: Failed attempts in runs in which it passed in the end.
-        lost_s: Their time.
+        reruns: Attempts beyond the first of a run.
+        lost_s: Time of failed attempts in runs in which it passed in the end.
     """
 
     test: str
@@ -43,7 +51,7 @@ class TestCosts(msgspec.Struct, frozen=True, kw_only=True):
         tests: What loses most time first, then what takes most.
         total_s: Time of all tests looked at.
         lost_s: Time lost in all of them.
-        reruns: Attempts that were lost.
+        reruns: Attempts beyond the first of a run, of all of them.
     """
 
     tests: list[TestCost]
@@ -55,9 +63,7 @@ class TestCosts(msgspec.Struct, frozen=True, kw_only=True):
 def cost(store: EventReader, query: EventQuery, *, limit: int) -> TestCosts:
     """Add up what tests cost."""
     every = slow(store, query, limit=1_000_000)
-    lost: dict[Case, tuple[int, float]] = {}
-    for some in by_run(store, query, mixed_tests(store, query)):
-        lost.update({key: _lost(rollups) for key, rollups in some.items()})
+    lost = dict(_repeated(store, query))
     rows = [
         TestCost(
             test=row.test, params=row.params, project=row.project, total_s=row.total_s,
@@ -73,7 +79,30 @@ def cost(store: EventReader, query: EventQuery, *, limit: int) -> TestCosts:
     )  # fmt: skip
 
 
-def _lost(rollups: list[Rollup]) -> tuple[int, float]:
-    passed = {rollup.key[3] for rollup in rollups if rollup.key[4] == "passed"}
-    wasted = [r for r in rollups if r.key[4] in _BAD and r.key[3] in passed]
-    return sum(r.n for r in wasted), sum(r.duration_sum for r in wasted)
+def _repeated(store: EventReader, query: EventQuery) -> Iterator[tuple[Case, tuple[int, float]]]:
+    """Yield each test that ever failed with its reruns and the time that it lost."""
+    for some in cutoff.chunks(_failing(store, query)):
+        runs: dict[Case, dict[tuple[str | None, ...], list[Rollup]]] = {}
+        for row in cutoff.rollup(store, msgspec.structs.replace(query, tests=some), _BY):
+            project, test, params, session, worker, subtest, _ = row.key
+            if subtest is None:
+                mine = runs.setdefault(Case(project, str(test), params), {})
+                mine.setdefault((session, worker), []).append(row)
+        for key, each in runs.items():
+            yield key, _lost(each.values())
+
+
+def _failing(store: EventReader, query: EventQuery) -> list[str]:
+    """Ids of tests of which an attempt failed; nobody runs others again."""
+    rows = cutoff.rollup(store, query, ["test", "detail"])
+    return list(dict.fromkeys(str(row.key[0]) for row in rows if row.key[1] in _BAD))
+
+
+def _lost(runs: Iterable[list[Rollup]]) -> tuple[int, float]:
+    """Reruns of a test, and the time of its failures that they made good."""
+    reruns, seconds = 0, 0.0
+    for rows in runs:
+        reruns += sum(row.n for row in rows) - 1
+        if any(row.key[-1] == "passed" for row in rows):
+            seconds += sum(row.duration_sum for row in rows if row.key[-1] in _BAD)
+    return reruns, seconds

@@ -12,7 +12,7 @@ from sbhooks_analytics.attempts import name_of
 from sbhooks_analytics.broken import BrokenTests
 from sbhooks_analytics.cells import range_of
 from sbhooks_analytics.cost import TestCosts
-from sbhooks_analytics.draw_tests import table_by_project
+from sbhooks_analytics.draw_tests import rate_of, table_by_project
 from sbhooks_analytics.failures import Incidents
 from sbhooks_analytics.health import STATES, TestStates
 from sbhooks_analytics.quarantine import QuarantineList
@@ -27,8 +27,8 @@ _STYLES = {"broken": BAD, "flaky": DOUBT, "slow": DOUBT, "healthy": GOOD}
 def draw_health(out: Output, found: TestStates) -> None:
     """Each test with its state, then how many are in which."""
     columns = [
-        Column("test", least=30), Column("state"), Column("runs", right=True),
-        Column("fails by itself", right=True, optional=True),
+        Column("test", least=30), Column("state"), Column("decided", right=True),
+        Column("failure rate", right=True, optional=True),
         Column("passes since", right=True, optional=True),
     ]  # fmt: skip
     rows: list[Row] = [
@@ -36,7 +36,7 @@ def draw_health(out: Output, found: TestStates) -> None:
             name_of(one.test, one.params),
             Cell(one.state, _STYLES.get(one.state, FAINT)),
             f"{one.runs:,}",
-            range_of(one.flaky_low, one.flaky_high),
+            rate_of(one),
             f"{one.passes_since:,} of {one.passes_needed:,}" if one.passes_needed else NOTHING,
         ]
         for one in found.tests
@@ -44,14 +44,12 @@ def draw_health(out: Output, found: TestStates) -> None:
     table_by_project(out, columns, rows, [one.project for one in found.tests])
     told = ", ".join(f"{found.counts[state]:,} {state}" for state in STATES if found.counts[state])
     out.note(f"{told}.")
-    if any(one.passes_needed for one in found.tests):
+    out.note("Decided: attempts that passed or failed; others were skipped or cut off.")
+    if any(one.failure_rate is not None for one in found.tests):
         out.note(
-            "Fails by itself: 95 % interval of the probability, for which a test counts as "
-            "reliable until its attempts say otherwise; the plain share is in 'sbhooks tests "
-            "flaky'."
+            "Failure rate: on code on which the test also passed, with its 95 % interval, as in "
+            "'sbhooks tests flaky'."
         )
-    else:
-        out.note("Fails by itself: 95 % interval of the probability.")
 
 
 def draw_broken(out: Output, found: BrokenTests, now: datetime) -> None:
@@ -104,7 +102,7 @@ def draw_cost(out: Output, found: TestCosts) -> None:
     rows: list[Row] = [
         [
             name_of(one.test, one.params),
-            Cell(duration(one.lost_s) if one.reruns else NOTHING, BAD if one.reruns else ""),
+            Cell(duration(one.lost_s) if one.lost_s else NOTHING, BAD if one.lost_s else ""),
             f"{one.reruns:,}",
             duration(one.total_s),
             percent(one.share),
@@ -113,12 +111,13 @@ def draw_cost(out: Output, found: TestCosts) -> None:
         for one in found.tests
     ]
     out.table(columns, rows)
-    if not found.reruns:
-        out.note(f"Nothing of {duration(found.total_s)} was lost by reruns.")
+    again = f"; {count(found.reruns, 'rerun')} in all" if found.reruns else ""
+    if not found.lost_s:
+        out.note(f"Nothing of {duration(found.total_s)} was lost by flaky failures{again}.")
         return
     out.note(
-        f"{duration(found.lost_s)} of {duration(found.total_s)} lost in "
-        f"{count(found.reruns, 'attempt')} that failed before the test passed in the same run."
+        f"{duration(found.lost_s)} of {duration(found.total_s)} lost in attempts that failed in a "
+        f"run in which the test passed in the end{again}."
     )
 
 

@@ -10,6 +10,7 @@ from sbhooks.wording import NOTHING, ago, count, duration, percent, sparkline
 from sbhooks_analytics.attempts import SlowTestRow, SlowTests, TestSummary, name_of
 from sbhooks_analytics.cells import DETAILS, detail_cell, range_of, span_of
 from sbhooks_analytics.flaky import FlakyTestRow, FlakyTests
+from sbhooks_analytics.health import TestHealth
 from sbhooks_analytics.history import History
 from sbhooks_analytics.runs import short_names
 
@@ -19,7 +20,7 @@ def draw_tests(out: Output, found: Sequence[TestSummary], known: int) -> None:
     columns = [
         Column("test", least=30),
         Column("last"),
-        Column("runs", right=True),
+        Column("attempts", right=True),
         Column("failed", right=True),
         Column("p50", right=True),
         Column("p95", right=True, optional=True),
@@ -90,7 +91,7 @@ def draw_flaky(out: Output, found: FlakyTests, now: datetime) -> None:
             [
                 name_of(test.test, test.params),
                 f"{test.failed:,} of {test.attempts:,}",
-                _rate(test),
+                rate_of(test),
                 ago(test.last_failed_at, now),
             ]
             for test in found.tests
@@ -159,7 +160,10 @@ def _failed(number: int) -> Cell:
     return Cell(f"{number:,}", BAD if number else "")
 
 
-def _rate(test: FlakyTestRow) -> str:
+def rate_of(test: FlakyTestRow | TestHealth) -> str:
+    """How often a test failed on code on which it also passed, the same wherever it is shown."""
+    if test.failure_rate is None:
+        return NOTHING
     if not test.enough_data:
         return "not enough data"
     between = range_of(test.failure_rate_low, test.failure_rate_high)

@@ -1,5 +1,8 @@
 """Texts as vectors, with nothing but scikit-learn: hashed words and letter groups, then SVD.
 
+The decomposition is that of the products of all pairs of texts: of a thousand texts these are a
+million numbers, in which directions are found ten times as fast as in all their letter groups.
+
 Words and groups of three to five letters are counted in 2**18 places by a hash, weighed by how
 rare they are, and reduced to at most 384 directions in which these texts vary. Letter groups make
 "tests" and "testing" alike; the reduction makes words alike that occur in the same texts.
@@ -26,21 +29,28 @@ Vectors = npt.NDArray[np.float32]
 
 def embed(texts: Sequence[str]) -> Vectors:
     """Vectors of length 1 (0 for texts without any word), shape ``(n, 384)``, float32."""
-    from sklearn.decomposition import TruncatedSVD
-
     found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     if not texts:
         return found
     counts = _counts(texts)
     rank = min(DIMENSIONS, len(texts) - 1)
     if rank >= 2 and counts.nnz:
-        seen = np.unique(counts.indices)  # most places of the hash are empty
-        reduced = TruncatedSVD(rank, random_state=0).fit_transform(counts[:, seen])
-        found[:, :rank] = reduced.astype(np.float32)
+        found[:, :rank] = _reduced(counts, rank)
     elif counts.nnz:
         found[:, 0] = 1.0
     length = np.linalg.norm(found, axis=1, keepdims=True)
     return np.where(length > 1e-9, found / np.maximum(length, 1e-9), 0).astype(np.float32)
+
+
+def _reduced(counts: csr_matrix, rank: int) -> Vectors:
+    """Texts in the directions in which they vary most, shape ``(n, rank)``."""
+    from scipy.linalg import eigh
+
+    n = counts.shape[0]
+    products = (counts @ counts.T).toarray()
+    values, vectors = eigh(products, subset_by_index=[n - rank, n - 1])
+    found: Vectors = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1].astype(np.float32)
+    return found
 
 
 def nearest(texts: Sequence[str], wanted: str, most: int) -> list[int]:

@@ -1,12 +1,22 @@
 """Failures by their fingerprint: one cause that fails 300 tests is one incident.
 
 Failures with the same fingerprint (exception type and topmost frame of the project) belong
-together. Failures of one run with the same type and message but different frames, in ten tests
-or more, do so as well: a server that is down fails every test in its own place.
+together, as long as their messages are alike: a function that is called from everywhere raises
+one type in one place for many causes. Messages are alike when more than half of their words are
+the same (Dice's coefficient), figures, paths and what stands in quotes taken as equal. What
+pytest tells of an ``assert`` is values and no words, and says nothing about the cause.
+
+Failures of one run with the same type and message but different frames, in ten tests or more,
+belong together as well: a server that is down fails every test in its own place.
+
+References:
+    Dice, *Measures of the amount of ecologic association between species*, Ecology 26 (1945).
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -19,6 +29,9 @@ from sbhooks_analytics.intervals import wilson
 
 MOST_RUNS = 100  #: Newest runs with failures that are looked at.
 _COMMON = 10
+_ALIKE = 0.5  # of the words of two messages, or they tell of two causes
+_MOST_CAUSES = 20  # in one place; where there are more, messages hold data
+_DATA = re.compile(r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|\S*[\d/\\]\S*""")
 _BAD = frozenset({Outcome.FAILURE, Outcome.ERROR, Outcome.TIMEOUT})
 
 
@@ -26,7 +39,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """Failures of one cause.
 
     Attributes:
-        fingerprint: What they share.
+        fingerprint: What they share; incidents with unlike messages may share it, too.
         type: Exception type of the newest.
         message: First line of the newest.
         failures: How many attempts failed.
@@ -73,9 +86,10 @@ def incidents(store: EventReader, query: EventQuery, *, limit: int) -> Incidents
     found: dict[tuple[str, ...], list[TestResult]] = {}
     failed = list(_failed(store, chosen, newest))
     common = _common(failed)
+    causes = _Causes()
     for event in failed:
         alike = (event.session, *_words(event))
-        key = alike if alike in common else (_fingerprint(event),)
+        key = alike if alike in common else causes.of(event)
         found.setdefault(key, []).append(event)
     every = [_incident(events, len(newest)) for events in found.values()]
     every.sort(key=lambda one: (-one.test_count, -one.failures, one.fingerprint))
@@ -97,6 +111,37 @@ def _common(failed: list[TestResult]) -> set[tuple[str, ...]]:
     for event in failed:
         tests.setdefault((event.session, *_words(event)), set()).add(event.test)
     return {key for key, names in tests.items() if len(names) >= _COMMON and any(key[1:])}
+
+
+class _Causes:
+    """Tells failures apart that have one fingerprint and different messages."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[Counter[str]]] = {}  # fingerprint → a message of each cause
+
+    def of(self, event: TestResult) -> tuple[str, ...]:
+        """What the failures of one cause have in common."""
+        fingerprint, words = _fingerprint(event), _told(event)
+        known = self._known.setdefault(fingerprint, [])
+        for number, other in enumerate(known):
+            if _is_alike(words, other):
+                return fingerprint, str(number)
+        if len(known) < _MOST_CAUSES:
+            known.append(words)
+        return fingerprint, str(len(known) - 1)
+
+
+def _told(event: TestResult) -> Counter[str]:
+    """The words of a message; none of an ``assert`` without a message of its own."""
+    message = event.failure.message if event.failure else None
+    if not message or message.startswith("assert "):
+        return Counter()
+    return Counter(_DATA.sub("#", message).split())
+
+
+def _is_alike(one: Counter[str], other: Counter[str]) -> bool:
+    every = one.total() + other.total()
+    return not every or 2 * (one & other).total() > _ALIKE * every
 
 
 def _words(event: TestResult) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from sbhooks.insights import (
     Anomaly,
     BrokenTest,
     ChangePoint,
+    Drift,
     FlakyTest,
     Insight,
     InsightQuery,
@@ -22,7 +23,7 @@ from sbhooks_analytics.flaky import METHOD, FlakyTestRow, flaky
 from sbhooks_analytics.numbers import have_numbers
 
 _LEAST_RUNS = 3
-_OF_SKILLS: tuple[type[Insight], ...] = (Trend, Anomaly, ChangePoint)
+_OF_SKILLS: tuple[type[Insight], ...] = (Trend, Anomaly, ChangePoint, Drift)
 
 
 def findings(query: InsightQuery, store: EventReader) -> Iterator[Insight]:

@@ -26,7 +26,8 @@ from sbhooks.store import EventQuery, EventReader, Rollup
 from sbhooks_analytics.attempts import SLOW_SHARE, Case, by_run, slow, summaries
 from sbhooks_analytics.branches import branches_of, default_branches
 from sbhooks_analytics.broken import broken
-from sbhooks_analytics.flaky import by_code, mixed_tests, verdict
+from sbhooks_analytics.flaky import ENOUGH, by_code, mixed_tests, verdict
+from sbhooks_analytics.intervals import wilson
 from sbhooks_analytics.numbers import have_numbers
 from sbhooks_analytics.posterior import FLIP_WEIGHT, Posterior, flips, passes_needed, posterior
 
@@ -53,9 +54,15 @@ class TestHealth(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         state: ``broken``, ``flaky``, ``slow``, ``new``, ``unknown`` or ``healthy``.
         runs: Attempts that passed or failed.
-        flaky_probability: Of a failure although the code is good (posterior mean); ``None``
-            without the extra ``analytics``, as are its bounds.
-        flaky_low: Lower end of its 95 % interval.
+        failure_rate: Of a test that passed and failed on the same code: the share of failures
+            there, as ``sbhooks tests flaky`` has it; ``None`` of all others, as are its bounds.
+        failure_rate_low: Lower end of its 95 % interval (Wilson).
+        failure_rate_high: Upper end.
+        enough_data: Whether there are enough attempts for the rate to mean something.
+        flaky_probability: Of a failure of the next attempt although the code is good. Not a share
+            of what was seen: a mean over all rates that are credible, of which a test without any
+            failure has some, too. ``None`` without the extra ``analytics``, as are its bounds.
+        flaky_low: Lower end of its 95 % interval (posterior).
         flaky_high: Upper end.
         passes_since: Passed runs since it last failed on code on which it also passed.
         passes_needed: Passed runs after which it counts as fixed; 0 if it never was flaky.
@@ -69,6 +76,10 @@ class TestHealth(msgspec.Struct, frozen=True, kw_only=True):
     project: str | None
     state: State
     runs: int
+    failure_rate: float | None = None
+    failure_rate_low: float | None = None
+    failure_rate_high: float | None = None
+    enough_data: bool = False
     flaky_probability: float | None = None
     flaky_low: float | None = None
     flaky_high: float | None = None
@@ -152,14 +163,19 @@ def health(store: EventReader, query: EventQuery, *, now: datetime) -> list[Test
             else "healthy"
         )  # fmt: skip
         chance = about.posterior() if can_reckon else None
+        share = wilson(about.failed, about.attempts) if about.proven else None
         found.append(TestHealth(
             test=one.test, params=one.params, project=one.project, state=state, runs=runs,
             flaky_probability=chance.mean if chance else None,
             flaky_low=chance.low if chance else None, flaky_high=chance.high if chance else None,
             passes_since=about.passes_since, passes_needed=about.needed,
             flips=about.flips, first_at=first,
+            failure_rate=share.rate if share else None,
+            failure_rate_low=share.low if share else None,
+            failure_rate_high=share.high if share else None,
+            enough_data=share is not None and about.attempts >= ENOUGH,
         ))  # fmt: skip
-    found.sort(key=lambda one: (STATES.index(one.state), -(one.flaky_low or 0), one.test))
+    found.sort(key=lambda one: (STATES.index(one.state), -(one.failure_rate_low or 0), one.test))
     return found
 
 

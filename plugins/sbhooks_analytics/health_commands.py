@@ -54,8 +54,8 @@ def tests_broken(reading: Reading, limit: int) -> None:
 def tests_failures(reading: Reading, limit: int) -> None:
     """Group failures by their cause: one that fails 300 tests is one incident.
 
-    Failures belong together when exception and place in the project are the same, or when ten
-    tests of one run failed with the same message.
+    Failures belong together when exception and place in the project are the same and their
+    messages are alike, or when ten tests of one run failed with the same message.
     """
     from sbhooks_analytics.draw_health import draw_failures
     from sbhooks_analytics.failures import incidents
@@ -68,7 +68,11 @@ def tests_failures(reading: Reading, limit: int) -> None:
 @reading
 @limit_option(20, "tests")
 def tests_cost(reading: Reading, limit: int) -> None:
-    """Show what tests cost: time, and time lost by failures that reruns made good."""
+    """Show what tests cost: time, reruns, and time lost by failures that reruns made good.
+
+    Reruns are attempts beyond the first in one run, as 'sbhooks show' counts them. Time counts as
+    lost where a test failed in a run and passed in it in the end.
+    """
     from sbhooks_analytics.cost import cost
     from sbhooks_analytics.draw_health import draw_cost
 

@@ -17,7 +17,8 @@ from sbhooks.cli_options import Reading, limit_option, reading
 def insights(reading: Reading, kinds: tuple[str, ...], limit: int) -> None:
     """Show what all plugins found, the most important first.
 
-    Flaky, broken and slow tests, trends, unusual days, changes, and whatever else plugins know.
+    Flaky, broken and slow tests, trends, unusual days, changes, drifts, and whatever else
+    plugins know.
     What was rejected or fixed is left out.
     """
     from sbhooks.insights import InsightQuery

@@ -17,7 +17,7 @@ from sbhooks.cutoff import chunks
 from sbhooks.store import Dimension, EventQuery, EventReader, RanksSkills, Rollup
 from sbhooks.wording import count
 
-_VERY_MANY = 20_000
+VERY_MANY = 20_000  #: From here on, not even names or sums of all skills are looked through.
 
 
 class Ranked(NamedTuple):
@@ -87,7 +87,7 @@ def by_log(by: list[Dimension], of: int) -> list[Dimension]:
     Stores keep sums of phases side by side for all skills, and know nothing of users there. To find
     a thousand skills in the sums of a million takes ten times as long as to read the log.
     """
-    return [*by, "user"] if of > _VERY_MANY else by
+    return [*by, "user"] if of > VERY_MANY else by
 
 
 def told(number: int, of: int) -> str:

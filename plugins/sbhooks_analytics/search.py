@@ -32,6 +32,7 @@ MOST_SKILLS = 5_000  #: The most used are searched.
 MOST_COMPARED = 1_000  #: Of these, what shares most words and letters is compared by meaning.
 _MOST_WORDS = 400  # of a skill's text
 _K1, _B = 1.2, 0.75
+_FITS = 0.05  # words and meaning together; what has less is not worth showing
 _MOST_QUERY = 1_000
 _WORD = re.compile(r"[^\W_]+")
 
@@ -116,15 +117,17 @@ def search(
     bodies = [texts[name].words for name in names]
     words = bm25(bodies, wanted[:_MOST_QUERY])
     meaning = _meaning(bodies, _plain(wanted[:_MOST_QUERY]), embedder)
-    shares = np.zeros(len(names))
-    if phase:
-        by = by_log(["skill", "phase"], picked.of)
-        shares = _phase_shares(sums(store, query, names, by), phase, names)
     best = words.max()
     lexical = words / best if best > 0 else words
+    fitting = [k for k in range(len(names)) if lexical[k] + meaning[k] > _FITS]
+    shares = np.zeros(len(names))
+    if phase and fitting:  # a phase makes nothing fit that does not
+        by = by_log(["skill", "phase"], picked.of)
+        rows = sums(store, query, [names[k] for k in fitting], by)
+        shares = _phase_shares(rows, phase, names)
     weight = phase_weight if phase else 0.0
     score = (1 - weight) * (lexical + meaning) / 2 + weight * shares
-    order = sorted(range(len(names)), key=lambda k: (-score[k], names[k]))
+    order = sorted(fitting, key=lambda k: (-score[k], names[k]))
     return Hits(
         hits=[
             Hit(
@@ -132,7 +135,7 @@ def search(
                 meaning=float(meaning[k]), phase_share=float(shares[k]),
                 invocation_count=texts[names[k]].n, example=texts[names[k]].example,
             )
-            for k in order[:limit] if lexical[k] + meaning[k] > 0.05
+            for k in order[:limit]
         ],
         skills=len(names), skills_in_all=picked.of, embedder=made_by,
     )  # fmt: skip

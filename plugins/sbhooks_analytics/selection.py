@@ -18,7 +18,7 @@ from datetime import datetime
 
 import msgspec
 
-from sbhooks.cutoff import chunks
+from sbhooks.cutoff import chunks, rollup
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_analytics.attempts import Case
 from sbhooks_analytics.intervals import wilson
@@ -173,9 +173,7 @@ def _runs(store: EventReader, query: EventQuery) -> Sequence[Run]:
     runs: dict[str, dict[Case, tuple[datetime, bool, float]]] = {name: {} for name in newest}
     for some in chunks(newest):
         inside = msgspec.structs.replace(chosen, sessions=some)
-        rows = store.rollup(
-            inside, by=["session", "project", "test", "params", "subtest", "detail"]
-        )
+        rows = rollup(store, inside, ["session", "project", "test", "params", "subtest", "detail"])
         for row in rows:
             session, project, test, params, subtest, detail = row.key
             if subtest is not None or (detail != "passed" and detail not in _BAD):

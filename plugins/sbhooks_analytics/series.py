@@ -24,7 +24,7 @@ import msgspec
 
 from sbhooks.cutoff import chunks
 from sbhooks.store import Dimension, EventQuery, EventReader, Rollup, merge
-from sbhooks_analytics.ranked import Ranked, ranked
+from sbhooks_analytics.ranked import VERY_MANY, Ranked, ranked
 
 Metric = Literal["completion_rate", "duration", "invocations"]
 Period = Literal["hour", "day", "week"]
@@ -158,7 +158,7 @@ def tallies(
     ]
     active = {start for _, start, _ in rows}
     if picked.skills or query.skills:
-        active |= _others_active(store, chosen, active, period)
+        active |= _others_active(store, chosen, active, period, of=picked.of)
     skills = _by_skill(rows)
     return Tallies(
         period=period, starts=_between(active, end, period), skills=skills,
@@ -241,14 +241,17 @@ def _of_hours(store: EventReader, query: EventQuery) -> Iterator[Rollup]:
 
 
 def _others_active(
-    store: EventReader, query: EventQuery, known: set[datetime], period: Period
+    store: EventReader, query: EventQuery, known: set[datetime], period: Period, *, of: int
 ) -> set[datetime]:
     """Periods in which any other skill was invoked; those that are known may be missing.
 
     The sums of all skills may be millions of rows. So this goes from one period that is not known
-    to the next, an event each; except within projects, whose events are not kept by time.
+    to the next, an event each. Events of projects are not kept by time: to find the next one takes
+    a look at all of them, which is worth it in no period that is known already.
     """
     every = msgspec.structs.replace(query, skills=(), limit=1)
+    if query.projects and of > VERY_MANY:
+        return _looked_up(store, every, known, period)
     if query.projects:
         rows = store.rollup(every, by=["hour" if period == "hour" else "day"])
         return {begin_of(_start(row.key[0]), period) for row in rows}
@@ -259,6 +262,29 @@ def _others_active(
         found.add(at)
         while at in known or at in found:
             at += LENGTH[period]
+    return found
+
+
+def _looked_up(
+    store: EventReader, query: EventQuery, known: set[datetime], period: Period
+) -> set[datetime]:
+    """Periods with an event, of those that are not known: each is looked at by itself.
+
+    Args:
+        store: The events.
+        query: Any one event; ends where the last period does.
+        known: Periods that need no look.
+        period: Length of one.
+    """
+    first = next(iter(store.events(query)), None)
+    if first is None or query.until is None:
+        return set()
+    begin = begin_of(first.at, period)
+    found = {begin}
+    for at in _between({begin}, query.until, period):
+        if at not in known and at not in found:
+            inside = msgspec.structs.replace(query, since=at, until=at + LENGTH[period])
+            found.update(at for _ in store.events(inside))
     return found
 
 

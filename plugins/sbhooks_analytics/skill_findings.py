@@ -1,4 +1,4 @@
-"""Trends and anomalies of skills, and changes of both skills and tests, as insights."""
+"""Trends, anomalies and drifts of skills, and changes of skills and tests, as insights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import msgspec
 
-from sbhooks.insights import Anomaly, ChangePoint, Insight, InsightQuery, Trend
+from sbhooks.insights import Anomaly, ChangePoint, Drift, Insight, InsightQuery, Trend
 from sbhooks.store import EventQuery, EventReader
+from sbhooks_analytics import drifts
 from sbhooks_analytics.anomaly_findings import Finding, anomalies
 from sbhooks_analytics.changes import METHOD, WINDOW, Found, changes, title_of
 from sbhooks_analytics.draw_trends import NAMES, change, figure, p_is
@@ -35,6 +36,9 @@ def skill_findings(query: InsightQuery, store: EventReader) -> Iterator[Insight]
         for finding in found.findings[: query.limit]:
             if finding.triage in {"new", "confirmed"}:
                 yield _anomaly(finding)
+    if query.wants(Drift):
+        slow = drifts.drifts(store, events_of(query, drifts.WINDOW), now=query.now)
+        yield from map(_drift, slow.drifts[: query.limit])
 
 
 def events_of(query: InsightQuery, back: timedelta) -> EventQuery:
@@ -103,6 +107,26 @@ def _anomaly(one: Finding) -> Anomaly:
         started_at=one.started_at,
         ended_at=one.resolved_at,
         triage=one.triage,
+    )
+
+
+def _drift(one: drifts.Drift) -> Drift:
+    level = f"{figure(one.before, one.metric)} before, {figure(one.after, one.metric)} then"
+    return Drift(
+        subject=one.skill_name,
+        summary=f"The {NAMES[one.metric]} of {one.skill_name} has drifted since "
+        f"{one.started_at:%Y-%m-%d} and is {one.direction}: {level} "
+        f"(noticed on {one.detected_at:%Y-%m-%d}).",
+        # Nobody is in a hurry with what took weeks: less than a sudden change of the same kind.
+        score=0.7 if one.direction in {"slower", "worse"} else 0.35,
+        n=one.n,
+        method=drifts.METHOD,
+        metric=one.metric,
+        direction=one.direction,
+        started_at=one.started_at,
+        detected_at=one.detected_at,
+        before=one.before,
+        after=one.after,
     )
 
 

@@ -32,6 +32,17 @@ _UNTIMED = dict.fromkeys(("setup_s", "call_s", "teardown_s"))
 
 @pytest.fixture
 def record(store: MemoryEventStore) -> RunMaker:
+    """Store a run in the test's store; see :func:`recorder_of`."""
+    return recorder_of(store)
+
+
+@pytest.fixture(scope="session")
+def recorder() -> Callable[[MemoryEventStore], RunMaker]:
+    """Make a recorder for a store of one's own, such as one for each example."""
+    return recorder_of
+
+
+def recorder_of(store: MemoryEventStore) -> RunMaker:
     """Store a run; returns its session.
 
     ``record({"t": "fp"}, code="A")`` is a run in which the test ``t`` failed and then, in its

@@ -16,12 +16,14 @@ from scipy.stats import norm, ttest_ind
 from sbhooks.cli import main
 from sbhooks.config import load_config
 from sbhooks.events import utc_now
+from sbhooks.insights import Drift, InsightQuery
 from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery
 from sbhooks.testing.histories import history_of
 from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.drift import Floats, drifts_of, limit_of, run_length_of, scores_of
 from sbhooks_analytics.drifts import drifts
+from sbhooks_analytics.findings import findings
 
 Noise = Callable[..., Floats]
 DAY = timedelta(days=1)
@@ -135,3 +137,35 @@ def test_people_and_programs_are_answered(home: Path, capsys: pytest.CaptureFixt
     assert all(len(line) <= 80 for line in told.split("\n"))
     assert main(["drift", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["drifts"][0]["direction"] == "worse"
+
+
+def test_drifts_are_insights(store: MemoryEventStore) -> None:
+    days = [(START + DAY * d, 19 if d < 60 else 14, 1 if d < 60 else 6) for d in range(90)]
+    store.append(history_of(days))
+    now = START + DAY * 90
+    (known,) = drifts(store, EventQuery(), now=now).drifts
+    (told,) = findings(InsightQuery(now=now, kinds=("drift",)), store)
+    assert isinstance(told, Drift)
+    assert {name: getattr(told, name) for name in (
+        "metric", "direction", "started_at", "detected_at", "before", "after", "n",
+    )} == {name: getattr(known, name) for name in (
+        "metric", "direction", "started_at", "detected_at", "before", "after", "n",
+    )}  # fmt: skip
+    assert told.subject == "ruff-check" and told.direction == "worse" and told.score == 0.7
+    assert told.summary == (
+        f"The completion rate of ruff-check has drifted since {known.started_at:%Y-%m-%d} and is "
+        f"worse: 95 % before, {round(known.after * 100)} % then (noticed on "
+        f"{known.detected_at:%Y-%m-%d})."
+    )
+    assert list(findings(InsightQuery(now=now, kinds=("drift",), limit=0), store)) == []
+    assert list(findings(InsightQuery(now=now, kinds=("drift",), tests=("t",)), store)) == []
+    assert list(findings(InsightQuery(now=now, kinds=("drift",), skills=("x",)), store)) == []
+    assert "drift" in {i.__struct_config__.tag for i in findings(InsightQuery(now=now), store)}
+
+
+def test_a_drift_for_the_better_is_told_with_less_weight(store: MemoryEventStore) -> None:
+    days = [(START + DAY * d, 14 if d < 60 else 19, 6 if d < 60 else 1) for d in range(90)]
+    store.append(history_of(days))
+    (told,) = findings(InsightQuery(now=START + DAY * 90, kinds=("drift",)), store)
+    assert isinstance(told, Drift)
+    assert (told.direction, told.score) == ("better", 0.35)

@@ -24,8 +24,11 @@ from sbhooks.testing.memory import MemoryEventStore
 from sbhooks_analytics.attempts import Case
 from sbhooks_analytics.branches import default_branches
 from sbhooks_analytics.cost import cost
+from sbhooks_analytics.counts import counted as counted_by_runs
 from sbhooks_analytics.dependence import why
+from sbhooks_analytics.draw_tests import rate_of
 from sbhooks_analytics.failures import incidents
+from sbhooks_analytics.flaky import flaky
 from sbhooks_analytics.health import counted, health
 from sbhooks_analytics.posterior import (
     PRIOR_FAILED,
@@ -163,6 +166,42 @@ def test_one_cause_is_one_incident(store: MemoryEventStore) -> None:
     assert (found.failures, found.runs) == (301, 1)
 
 
+def incidents_of(store: MemoryEventStore, *told: tuple[str, str | None]) -> list[int]:
+    """How many tests each incident has, of failures with one fingerprint: (type, message)."""
+    line = Timeline("shared")
+    events: list[Any] = [line.start()]
+    for number, (kind, message) in enumerate(told):
+        failure = Failure(fingerprint="one place", type=kind, message=message)
+        events.append(line.failed(f"t{number}", failure=failure))
+    store.append(events)
+    return [one.test_count for one in incidents(store, EventQuery(), limit=100).incidents]
+
+
+@pytest.mark.parametrize(
+    ("messages", "sizes"),
+    [
+        (["permission denied", "no such table: users", "permission denied"], [2, 1]),
+        (["user 'joe' is missing", "user 'ann' is missing"], [2]),
+        (["user joe is missing", "user ann is missing"], [2]),  # 3 of 4 words
+        (["no such table: users", "no such column: name"], [1, 1]),  # half is not more than half
+        (["took 3.2 s", "took 0.1 s"], [2]),
+        (["/srv/a/x is gone", r"C:\tmp\b is gone"], [2]),
+        (["can't open it, isn't there", "can't shut it, isn't there"], [2]),
+        (["assert 1 == 2", "assert 'a' in ['b']"], [2]),  # values, no words
+        ([None, None], [2]),
+    ],
+)
+def test_one_place_can_tell_of_several_causes(
+    store: MemoryEventStore, messages: list[str | None], sizes: list[int]
+) -> None:
+    assert incidents_of(store, *(("RuntimeError", one) for one in messages)) == sizes
+
+
+def test_messages_that_are_all_data_do_not_make_an_incident_each(store: MemoryEventStore) -> None:
+    letters = "abcdefghijklmnopqrstuvwxy"
+    assert len(incidents_of(store, *(("KeyError", one * 5) for one in letters))) == 20
+
+
 def test_what_was_cut_off_is_no_incident(store: MemoryEventStore, record: RunMaker) -> None:
     record({"t": "k"}, outcome=Outcome.ERROR)
     assert incidents(store, EventQuery(), limit=5).incidents == []
@@ -172,10 +211,60 @@ def test_reruns_cost_time(store: MemoryEventStore, record: RunMaker) -> None:
     record({"shaky": "ffp", "fine": "p", "red": "ff"})
     found = cost(store, EventQuery(), limit=10)
     assert [(one.test, one.reruns) for one in found.tests] == [
-        ("shaky", 2), ("red", 0), ("fine", 0),
+        ("shaky", 2), ("red", 1), ("fine", 0),
     ]  # fmt: skip
+    assert [one.lost_s for one in found.tests] == pytest.approx([0.02, 0.0, 0.0])
     assert found.lost_s == pytest.approx(0.02)
     assert found.total_s == pytest.approx(0.06)
+
+
+@given(
+    runs=st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "b", "c[1]"]), st.from_regex("[fe]{0,2}[fepsc]", fullmatch=True)
+        ),
+        max_size=4,
+    )
+)
+def test_reruns_are_those_that_the_runs_count(
+    runs: list[dict[str, str]], recorder: Callable[[MemoryEventStore], RunMaker]
+) -> None:
+    store = MemoryEventStore()
+    record = recorder(store)
+    sessions = [record(tests) for tests in runs]
+    found = cost(store, EventQuery(), limit=10)
+    told = counted_by_runs(store, sessions)
+    assert found.reruns == sum(told.get(one, {}).get("reruns", 0) for one in sessions)
+
+
+def test_workers_that_each_run_everything_rerun_nothing(store: MemoryEventStore) -> None:
+    line = Timeline("each")
+    store.append([line.start(), line.failed("t", worker="gw0"), line.passed("t", worker="gw1")])
+    found = cost(store, EventQuery(), limit=10)
+    assert (found.reruns, found.lost_s) == (0, 0.0)
+
+
+def test_the_failure_rate_is_that_of_the_flaky_tests(
+    store: MemoryEventStore, record: RunMaker
+) -> None:
+    for number in range(9):
+        record({"shaky": "fp" if number % 3 == 0 else "p", "rare": "fp" if number == 0 else "",
+                "fine": "p", "red": "f"}, code=f"A{number}")  # fmt: skip
+    query = EventQuery()
+    rows = {one.test: one for one in flaky(store, query, now=LATER, limit=9).tests}
+    states = {one.test: one for one in health(store, query, now=LATER)}
+    assert set(rows) == {"shaky", "rare"}
+    for test, row in rows.items():
+        one = states[test]
+        assert (one.failure_rate, one.failure_rate_low, one.failure_rate_high) == (
+            row.failure_rate, row.failure_rate_low, row.failure_rate_high,
+        )  # fmt: skip
+        assert one.enough_data == row.enough_data == (test == "shaky")
+        assert rate_of(one) == rate_of(row)
+    assert [states[test].failure_rate for test in ("fine", "red")] == [None, None]
+    assert rate_of(states["shaky"]) == "25 % (9–53 %)"  # statsmodels: proportion_confint(3, 12)
+    assert rate_of(states["rare"]) == "not enough data"
+    assert rate_of(states["fine"]) == "–"
 
 
 def test_failures_that_follow_another_test_are_traced_to_it(store: MemoryEventStore) -> None:

@@ -43,16 +43,21 @@ def put(store: EventStore, made: list[tuple[str, int, Outcome]]) -> None:
     )])  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("project", "very_many"), [(False, 20_000), (True, 20_000), (True, 0)],
+    ids=["all", "project", "project of very many"],
+)  # fmt: skip
 @settings(max_examples=10)
 @given(
-    made=uses, most=st.integers(1, 7), period=st.sampled_from(PERIODS), named=st.booleans(),
-    project=st.booleans(),
+    made=uses, most=st.integers(1, 7), period=st.sampled_from(PERIODS), named=st.booleans()
 )  # fmt: skip
 def test_what_is_said_of_some_skills_is_what_is_said_among_all(
-    made: list[tuple[str, int, Outcome]], most: int, period: Period, named: bool, project: bool,
-    tmp_path_factory: pytest.TempPathFactory,
+    made: list[tuple[str, int, Outcome]], most: int, period: Period, named: bool,
+    project: bool, very_many: int, tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     now = MONDAY + DAY * 15
+    patched = pytest.MonkeyPatch()
+    patched.setattr("sbhooks_analytics.series.VERY_MANY", very_many)
     query = EventQuery(since=MONDAY + DAY, projects=("acme",) if project else ())
     memory, sqlite = MemoryEventStore(), None
     try:
@@ -73,6 +78,7 @@ def test_what_is_said_of_some_skills_is_what_is_said_among_all(
             assert (some.active, some.starts) == (every.active, every.starts)
             assert some.of == (len(first) if named and first else len(used))
     finally:
+        patched.undo()
         if sqlite is not None:
             sqlite.close()
 

@@ -13,6 +13,7 @@ from sbhooks.errors import SbhooksError
 from sbhooks.store import EventQuery
 from sbhooks.testing.factories import NOON, Timeline
 from sbhooks.testing.memory import MemoryEventStore
+from sbhooks_analytics import embedding
 from sbhooks_analytics.embedding import DIMENSIONS, cosine, embed
 from sbhooks_analytics.ranked import ranked
 from sbhooks_analytics.search import bm25, search, texts_of
@@ -175,3 +176,29 @@ def test_descriptions_and_the_newest_query_are_used() -> None:
     texts = texts_of(store, EventQuery(), ranked(store, EventQuery(), 99))
     assert texts["x1"].example == "new"
     assert search(store, EventQuery(), "shirts", limit=1).hits[0].skill_name == "x2"
+
+
+def test_vectors_are_those_of_the_singular_values_of_numpy() -> None:
+    """Angles between texts in the 384 directions in which they vary most."""
+    rng = np.random.default_rng(1)
+    words = ["lint", "tests", "format", "slow", "branch", "deploy", "types", "docs"]
+    for texts in (
+        [" ".join(rng.choice(words, 5)) for _ in range(40)],
+        [f"{' '.join(rng.choice(words, 3))} number {k}" for k in range(450)],
+    ):
+        found = embed(texts)
+        counts = embedding._counts(texts)
+        seen = counts[:, np.unique(counts.indices)].toarray()
+        u, s, _ = np.linalg.svd(seen, full_matrices=False)
+        rank = min(DIMENSIONS, len(texts) - 1)
+        whole = u[:, :rank] * s[:rank]
+        whole /= np.linalg.norm(whole, axis=1, keepdims=True)
+        assert found @ found.T == pytest.approx(whole @ whole.T, abs=1e-4)
+
+
+def test_a_phase_does_not_take_the_place_of_what_fits() -> None:
+    store, line = MemoryEventStore(), Timeline(start=NOON)
+    store.append([line.invocation(f"zz{k}", phase="setup") for k in range(30)])
+    store.append([line.invocation("ruff-check", phase="execution", query="lint the code")])
+    (only,) = search(store, EventQuery(), "lint", limit=5, phase="setup").hits
+    assert (only.skill_name, only.phase_share) == ("ruff-check", 0.0)
