@@ -17,7 +17,8 @@ from litestar import asgi
 
 from sbhooks_server import frames
 from sbhooks_server.admission import Admission, Visitor
-from sbhooks_server.asgi import Connection, Receive, Send
+from sbhooks_server.asgi import SEND_NOW, Connection, Receive, Send
+from sbhooks_server.clients import Client
 from sbhooks_server.frames import (
     Authenticate,
     BadAsk,
@@ -26,7 +27,7 @@ from sbhooks_server.frames import (
     Subscribe,
     Unsubscribe,
 )
-from sbhooks_server.hub import Client, Hub
+from sbhooks_server.hub import Hub
 from sbhooks_server.limiter import Limiter
 from sbhooks_server.refusals import Refusal
 from sbhooks_server.site import Site
@@ -70,7 +71,8 @@ class Talk:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._client = Client()
+        offered = (scope.get("extensions") or {}).get(SEND_NOW)
+        self._client = Client(offered["send"]) if offered else Client()
         self._limiter = Limiter(_ASKS_PER_SECOND, _ASKS_AT_ONCE)
         self._visitor: Visitor | None = scope.get("sbhooks_visitor")
         self._catching_up: asyncio.Task[None] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from sbhooks_server import connections
+from sbhooks_server import connections, endings
 from sbhooks_server.connections import HttpConnection, WebSocketConnection
 
 from .conftest import PATIENCE_S, Listening, Process, Serving
@@ -102,7 +102,7 @@ def test_a_message_that_is_too_large_is_answered(server: Serving) -> None:
 def test_a_large_answer_arrives_whole_although_its_reader_waits(
     listening: Callable[..., Listening], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "SILENCE_S", 0.01)
+    monkeypatch.setattr(endings, "SILENCE_S", 0.01)
     server = listening()
     with connected(server.port) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -137,8 +137,8 @@ def test_who_asks_and_does_not_read_is_let_go(
 def test_a_listener_that_is_stuck_when_it_is_told_to_go_is_let_go(
     server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "STALLED_S", 0.05)
-    monkeypatch.setattr(connections, "SILENCE_S", 0.02)
+    monkeypatch.setattr(endings, "STALLED_S", 0.05)
+    monkeypatch.setattr(endings, "SILENCE_S", 0.02)
     with connected(server.port) as sock:
         sock.sendall(UPGRADE)
         assert sock.recv(12) == b"HTTP/1.1 101"

@@ -24,8 +24,9 @@ from sbhooks.insights import Insight
 from sbhooks.runtime import Runtime
 from sbhooks.testing.factories import Timeline
 from sbhooks_server import hub as hubs
+from sbhooks_server.clients import MOST_WAITING, MOST_WAITING_BYTES, Client
 from sbhooks_server.frames import BadAsk, read
-from sbhooks_server.hub import MOST_WAITING, MOST_WAITING_BYTES, Client, Hub
+from sbhooks_server.hub import Hub
 from sbhooks_server.policy import Policy
 from sbhooks_server.routes import live
 from sbhooks_server.tailing import BYTES_PER_FRAME
@@ -406,6 +407,62 @@ def test_a_full_queue_drops_the_oldest_and_says_how_many() -> None:
     first, *rest = asyncio.run(talk())
     assert json.loads(first) == {"type": "missed", "count": 5}
     assert rest == [str(number) for number in range(5, MOST_WAITING + 5)]
+
+
+def test_what_can_be_sent_at_once_does_not_wait_and_nothing_overtakes() -> None:
+    """A connection that takes some messages, is stuck for a while, and takes messages again."""
+    sent: list[str] = []
+    is_stuck = False
+
+    def send_now(text: str) -> bool:
+        if not is_stuck:
+            sent.append(text)
+        return not is_stuck
+
+    async def talk() -> None:
+        nonlocal is_stuck
+        client = Client(send_now)
+        client.put("0")  # nobody takes messages yet
+        assert not sent
+        sender = asyncio.create_task(_take(client, sent))
+        while len(sent) < 1:
+            await asyncio.sleep(0)
+        client.put("1")
+        assert sent == ["0", "1"]  # without a turn of the loop
+        is_stuck = True
+        client.put("2")
+        is_stuck = False
+        client.put("3")  # behind the one that waits
+        assert sent == ["0", "1"]
+        while len(sent) < 4:
+            await asyncio.sleep(0)
+        client.put("4")
+        sender.cancel()
+
+    asyncio.run(talk())
+    assert sent == ["0", "1", "2", "3", "4"]
+
+
+async def _take(client: Client, sent: list[str]) -> None:
+    while True:
+        sent.append(await client.next())
+
+
+def test_messages_of_all_sizes_arrive_in_order_when_the_reader_is_slow(serving: Serve) -> None:
+    """Some are sent at once, some wait: the connection takes no more than fits into it."""
+    server = serving()
+    hub = server.site.hub
+    sizes = [0, 1, 125, 126, 1_000, 65_535, 65_536, 200_000, 300_000] * 3
+    with listening(server, max_size=1 << 20) as client:
+        say(client, "subscribe", skill_name="unknown")
+        hear(client, "metrics_update")
+        (listener,) = hub.clients
+        put = [f"{number:03}" + "ä" * size for number, size in enumerate(sizes)]
+        for text in put:
+            server.call(listener.put, text)
+        heard = iter(lambda: str(client.recv(timeout=PATIENCE_S)), put[-1])
+        got = [text for text in heard if not text.startswith("{")]
+    assert got == put[:-1]
 
 
 def test_a_client_that_does_not_read_holds_up_nobody(serving: Serve) -> None:
