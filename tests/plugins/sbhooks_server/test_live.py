@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sbhooks.hookspecs import hookimpl
 from sbhooks.insights import Insight
 from sbhooks.runtime import Runtime
 from sbhooks.testing.factories import Timeline
+from sbhooks_server import entrance
 from sbhooks_server import hub as hubs
 from sbhooks_server.clients import MOST_WAITING, MOST_WAITING_BYTES, Client
 from sbhooks_server.frames import BadAsk, read
@@ -376,6 +378,55 @@ def test_a_token_in_the_header_is_as_good_and_one_in_the_url_is_none(
     with connect(url, proxy=None, open_timeout=PATIENCE_S, ping_interval=None) as client:
         say(client, "ping")
         assert hear(client, "error")["code"] == "token_needed"
+
+
+def dismissed(client: ClientConnection) -> tuple[str, int]:
+    """What a listener is told at the end of the talk, and the code with which it is closed."""
+    code = hear(client, "error")["code"]
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            client.recv(timeout=PATIENCE_S)
+    assert caught.value.rcvd is not None
+    return code, caught.value.rcvd.code
+
+
+@pytest.mark.parametrize("what", ["revoke", "rotate"])
+def test_who_listens_with_a_token_that_is_revoked_is_let_go(
+    serving: Serve, home: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(entrance, "LOOK_AGAIN_S", 0.05)
+    server, file = serving(Policy(needs_token=True)), TokenFile(home)
+    secret, other = file.create("old", ["read"], None), file.create("new", ["read"], None)
+    headers = {"authorization": f"Bearer {secret}"}
+    with (
+        listening(server) as leaves,
+        listening(server, additional_headers=headers) as leaves_too,
+        listening(server, additional_headers=headers) as stays,
+    ):
+        say(leaves, "authenticate", token=secret)
+        hear(leaves, "authenticated")
+        say(stays, "authenticate", token=other)
+        hear(stays, "authenticated")
+        getattr(file, what)("old")
+        assert dismissed(leaves) == dismissed(leaves_too) == ("token_expired", 1008)
+        say(stays, "subscribe")
+        hear(stays, "metrics_update")
+        assert len(server.site.hub.clients) == 1
+
+
+def test_who_listens_is_let_go_when_the_time_of_the_token_is_over(
+    serving: Serve, home: Path
+) -> None:
+    server, file = serving(Policy(needs_token=True)), TokenFile(home)
+    for number, lifetime_s in enumerate((1, 10, 100)):  # a loaded machine takes its time
+        secret = file.create(f"t{number}", ["read"], timedelta(seconds=lifetime_s))
+        with listening(server) as client:
+            say(client, "authenticate", token=secret)
+            told = json.loads(client.recv(timeout=PATIENCE_S))
+            if told["type"] == "authenticated":
+                assert dismissed(client) == ("token_expired", 1008)
+                return
+    pytest.fail("nobody was let in")
 
 
 def test_more_listeners_than_allowed_are_turned_away(serving: Serve) -> None:
