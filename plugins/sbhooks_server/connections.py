@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
@@ -110,6 +111,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over from HTTP."""
+        self._offered: dict[str, Callable[[str], bool]] = {}
         cast("Ending", transport).talker = self
         super().connection_made(transport)
 
@@ -117,7 +119,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Begin to talk; the application may send without a detour."""
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            cast("Connection", self.scope)["extensions"][SEND_NOW] = {"send": self.send_now}
+            self._offered["send"] = self.send_now
+            cast("Connection", self.scope)["extensions"][SEND_NOW] = self._offered
 
     def send_now(self, text: str) -> bool:
         """Send a message, unless that must wait or cannot be done; says whether it did."""
@@ -131,6 +134,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
         cast("Ending", self.transport).talker = NOBODY
         self.conn.parser.close()
+        self._offered.clear()
 
     def is_heard_out(self) -> bool:
         """Whether the client has said that it ends, or never began."""
