@@ -14,7 +14,7 @@ from sbhooks_server.audit import AuditLog
 from sbhooks_server.limiter import Limiter
 from sbhooks_server.policy import Policy
 from sbhooks_server.refusals import Refusal
-from sbhooks_server.tokens import Scope, TokenFile
+from sbhooks_server.tokens import Scope, Token, TokenFile
 
 INGEST = "/api/v1/events"
 _OPEN_PATHS = frozenset({"/livez", "/readyz"})
@@ -28,14 +28,23 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Of the token, or the address.
         scopes: What may be done.
+        until: When the time of what was shown is over, in seconds since 1970.
+        token: Fingerprint of the token of ours that was shown.
     """
 
     name: str
     scopes: tuple[Scope, ...]
+    until: float = float("inf")
+    token: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether something may be done."""
         return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def can_end(self) -> bool:
+        """Whether a time may come when nothing may be done any more."""
+        return self.token is not None or self.until < float("inf")
 
 
 class Admission:
@@ -103,16 +112,34 @@ class Admission:
         """Whose token it is, if it is one."""
         if self._policy.issuer is not None and secret.count(".") == 2:
             claims = self._policy.issuer.claims(secret)
-            return None if claims is None else Visitor(name=claims.name, scopes=claims.scopes)
+            if claims is None:
+                return None
+            return Visitor(name=claims.name, scopes=claims.scopes, until=claims.until)
         try:
             token = self._tokens.find(secret, utc_now())
         except ConfigError as error:
             raise Refusal(503, "tokens cannot be checked. Run: sbhooks token list") from error
-        return None if token is None else Visitor(name=token.name, scopes=token.scopes)
+        return None if token is None else _holder(token)
+
+    def good_for_s(self, visitor: Visitor) -> float:
+        """How long somebody who was let in may stay, as far as is known; 0 for no longer."""
+        now = utc_now()
+        if visitor.token is not None:
+            try:
+                if all(token.sha256 != visitor.token for token in self._tokens.usable(now)):
+                    return 0.0  # revoked, or another has taken its place
+            except ConfigError:
+                return 0.0  # as whoever comes now
+        return max(0.0, visitor.until - now.timestamp())
 
     def is_token_needed(self, headers: Mapping[bytes, str]) -> bool:
         """Behind a proxy everybody comes from this machine, so nobody counts as doing so."""
         return self._policy.needs_token or any(name in headers for name in _PROXY_HEADERS)
+
+
+def _holder(token: Token) -> Visitor:
+    until = float("inf") if token.expires_at is None else token.expires_at.timestamp()
+    return Visitor(name=token.name, scopes=token.scopes, until=until, token=token.sha256)
 
 
 def needed_scope(method: str, path: str) -> Scope | None:

@@ -11,3 +11,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Connection, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+#: Extension of a WebSocket's scope, which our own server offers: ``"send"`` in it is a function
+#: that sends a text at once, or says that this must wait or cannot be done.
+SEND_NOW = "sbhooks.send_now"

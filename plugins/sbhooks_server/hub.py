@@ -1,19 +1,15 @@
 """Tells everybody who listens what has been stored, and waits for nobody.
 
 The hub follows the store by its positions, so it sees what any process has stored. Each
-message is encoded once. Each client has a queue of its own, emptied by a task of its own: a
-client that does not read fills only its own queue; then its oldest messages are dropped, and
-it is told how many.
+message is encoded once, and each client has a queue of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from sys import getsizeof
 from typing import Any
 
 from sbhooks.errors import SbhooksError
@@ -22,11 +18,10 @@ from sbhooks.insights import Insight, InsightQuery
 from sbhooks.runtime import Runtime
 from sbhooks.store import EventQuery, EventReader
 from sbhooks_server import answers, frames
+from sbhooks_server.clients import Client
 from sbhooks_server.shapes import Skill
 from sbhooks_server.tailing import EVENTS_PER_FRAME, Piece, next_piece
 
-MOST_WAITING = 64  #: Messages that wait for a client before the oldest is dropped.
-MOST_WAITING_BYTES = 4 << 20  #: Likewise; the newest one may be larger.
 _LOOK_EVERY_S = 0.2
 _LOOK_AT_MOST_EVERY_S = 0.05
 _UPDATE_EVERY_S = 1.0
@@ -34,54 +29,6 @@ _ANOMALIES_EVERY_S = 5.0
 _MOST_ANOMALIES = 20
 _MOST_KNOWN = 10_000
 _log = logging.getLogger("sbhooks.server")
-
-
-class Client:
-    """One listener.
-
-    Attributes:
-        everything: Whether it is told about the most used skills.
-        skills: Further skills that it is told about.
-        live: Whether it is sent events as they are stored.
-        missed: Messages that were dropped since it was last told.
-    """
-
-    def __init__(self) -> None:
-        self.everything = False
-        self.skills: set[str] = set()
-        self.live = False
-        self.missed = 0
-        self._waiting: deque[str] = deque()
-        self._size = 0  # of what waits, in bytes of memory: a character has up to four
-        self._wake: asyncio.Future[None] | None = None
-
-    def put(self, text: str) -> None:
-        """Have a message sent; drops the oldest one when too many wait."""
-        self._waiting.append(text)
-        self._size += getsizeof(text)
-        while len(self._waiting) > MOST_WAITING or self._is_too_much():
-            self._size -= getsizeof(self._waiting.popleft())
-            self.missed += 1
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
-    async def next(self) -> str:
-        """The next message to send, as soon as there is one."""
-        while not self._waiting:
-            self._wake = asyncio.get_running_loop().create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None  # cancelled, it would hold the frame that holds it
-        if self.missed:
-            count, self.missed = self.missed, 0
-            return frames.frame("missed", count=count)
-        text = self._waiting.popleft()
-        self._size -= getsizeof(text)
-        return text
-
-    def _is_too_much(self) -> bool:
-        return self._size > MOST_WAITING_BYTES and len(self._waiting) > 1
 
 
 class Hub:

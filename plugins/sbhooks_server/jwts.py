@@ -29,6 +29,7 @@ LONGEST = 8_000  #: Characters of a token.
 _FEWEST_BYTES, _FEWEST_BITS = 32, 2048
 _LEEWAY_S = 30  # clocks differ
 _LONGEST_NAME = 200
+_END_OF_TIME = 10**12  # issuers write any number
 _NEEDED = ["exp", "iss", "aud", "sub"]
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SSH = (b"ssh-", b"ecdsa-sha2-")
@@ -40,10 +41,12 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Whom it was issued to, as ``jwt:SUBJECT``.
         scopes: What it is good for; those that are none of ours are left out.
+        until: From then on it is refused, in seconds since 1970.
     """
 
     name: str
     scopes: tuple[Scope, ...]
+    until: float
 
 
 class Issuer:
@@ -81,7 +84,8 @@ class Issuer:
             return None
         chosen = frozenset(scope.split())
         scopes: tuple[Scope, ...] = tuple(one for one in SCOPES if one in chosen)
-        return Claims(name=f"jwt:{name[:_LONGEST_NAME]}", scopes=scopes)
+        until = min(int(found["exp"]), _END_OF_TIME) + _LEEWAY_S
+        return Claims(name=f"jwt:{name[:_LONGEST_NAME]}", scopes=scopes, until=until)
 
 
 def _read(path: Path) -> tuple[Any, str]:

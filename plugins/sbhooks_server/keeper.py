@@ -1,50 +1,39 @@
 """The one way into the store: a thread that collects the spool and keeps what is sent.
 
 One thread, because a store has one writer at a time anyway; requests wait for it without
-holding up others. Whoever waits is told when everything is committed, so an event that was
-acknowledged survives whatever happens to the server.
+holding up others. What has come in while it was busy it stores together: a transaction costs
+about as much as some hundred events in it. Whoever waits is told when everything is committed,
+so an event that was acknowledged survives whatever happens to the server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-import msgspec
-
-from sbhooks.errors import SbhooksError, StoreError
+from sbhooks.errors import SbhooksError
 from sbhooks.events import Event
 from sbhooks.runtime import Runtime
+from sbhooks_server import storing
+from sbhooks_server.storing import Kept
 
+MOST_TOGETHER = 10_000  #: Events that are stored together, unless one batch has more.
 T = TypeVar("T")
 _EVERY_S = 0.5
 _LONGEST_S = 10.0
 _log = logging.getLogger("sbhooks.server")
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch.
+class _Sent(NamedTuple):
+    """A batch that waits, and what became of it."""
 
-    Attributes:
-        new: Events that were not there before.
-        known: Events that were.
-        poison: Place in the batch → why that event cannot be stored.
-    """
-
-    new: int = 0
-    known: int = 0
-    poison: dict[int, str] = {}
-
-    def __add__(self, other: Kept) -> Kept:
-        return Kept(
-            new=self.new + other.new,
-            known=self.known + other.known,
-            poison={**self.poison, **other.poison},
-        )
+    events: Sequence[Event]
+    kept: Future[Kept]
 
 
 class Keeper:
@@ -59,8 +48,14 @@ class Keeper:
         self._runtime = runtime
         self._stored = stored
         self._thread = ThreadPoolExecutor(1, "sbhooks-keeper")
+        self._waiting: deque[_Sent] = deque()
         self._task: asyncio.Task[None] | None = None
         self.trouble: str | None = None  #: Why the last collection failed; ``None`` if it did not.
+
+    @property
+    def waiting(self) -> int:
+        """How many batches wait for those before them."""
+        return len(self._waiting)
 
     async def start(self) -> None:
         """Begin to collect."""
@@ -81,41 +76,40 @@ class Keeper:
         Raises:
             StoreError: Nothing can be stored at present.
         """
-        kept = await self._run(lambda: self._keep(events))
+        sent = _Sent(events, Future())
+        sent.kept.set_running_or_notify_cancel()  # nobody can call it off any more
+        self._waiting.append(sent)
+        self._thread.submit(self._keep_waiting)
+        kept = await _shielded(sent.kept)
         if kept.new:
             self._stored()
         return kept
 
     async def _run(self, work: Callable[[], T]) -> T:
-        """Do something in the thread, to its end even when nobody waits any more."""
-        return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
+        """Do something in the thread."""
+        return await _shielded(self._thread.submit(work))
 
-    def _keep(self, events: Sequence[Event]) -> Kept:
-        if (refusal := self._runtime.refusal) is not None:
-            raise refusal
-        kept = self._append(events, 0)
-        poison = kept.poison
-        good = [e for place, e in enumerate(events) if place not in poison] if poison else events
-        if good:
-            for event in good:
-                self._runtime.hooks.deliver(event)
-            self._runtime.hooks.events_stored(good, self._runtime.store)
-        return kept
-
-    def _append(self, events: Sequence[Event], first: int) -> Kept:
-        """Store events; what the store cannot hold is found by halving and left out."""
-        if not events:
-            return Kept()
+    def _keep_waiting(self) -> None:
+        """Store what waits; nothing does when it went along with what had waited longer."""
+        batches = self._next_batches()
+        if not batches:
+            return
         try:
-            new = self._runtime.store.append(events)
-        except StoreError as error:
-            if not isinstance(error.__cause__, ValueError | TypeError | OverflowError):
-                raise  # not the event is at fault but the store
-            if len(events) == 1:
-                return Kept(poison={first: f"cannot be stored: {error.__cause__}"[:300]})
-            half = len(events) // 2
-            return self._append(events[:half], first) + self._append(events[half:], first + half)
-        return Kept(new=new, known=len(events) - new)
+            kept = storing.keep(self._runtime, [sent.events for sent in batches])
+        except BaseException as error:  # noqa: BLE001 - whoever waits must be told
+            for sent in batches:
+                sent.kept.set_exception(error)
+        else:
+            for sent, of_batch in zip(batches, kept, strict=True):
+                sent.kept.set_result(of_batch)
+
+    def _next_batches(self) -> list[_Sent]:
+        batches: list[_Sent] = []
+        room = MOST_TOGETHER
+        while self._waiting and (not batches or len(self._waiting[0].events) <= room):
+            batches.append(self._waiting.popleft())
+            room -= len(batches[-1].events)
+        return batches
 
     async def _collect_for_ever(self) -> None:
         wait_s = _EVERY_S
@@ -134,3 +128,8 @@ class Keeper:
             self.trouble = str(error)
         else:
             self.trouble = None
+
+
+async def _shielded(future: Future[T]) -> T:
+    """What comes of it; it goes on to its end even when nobody waits any more."""
+    return await asyncio.shield(asyncio.wrap_future(future))

@@ -6,7 +6,6 @@ collects once more, closes the store, and ends with 0.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import signal
 import socket
@@ -93,16 +92,18 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take signals as a wish to end, which is then no failure."""
-        loop = asyncio.get_running_loop()
+        """Take signals as a wish to end, which is then no failure.
+
+        Not by the event loop: that hears of signals through a pipe, which is full when much has
+        been finished by threads since it last looked. Then the signal would be lost.
+        """
         wanted = (signal.SIGINT, signal.SIGTERM)
-        for number in wanted:
-            loop.add_signal_handler(number, self.end)
+        before = [(number, signal.signal(number, lambda *_: self.end())) for number in wanted]
         try:
             yield
         finally:
-            for number in wanted:
-                loop.remove_signal_handler(number)
+            for number, handler in before:
+                signal.signal(number, handler)
 
     def end(self) -> None:
         """Begin to end.

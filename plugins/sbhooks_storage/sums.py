@@ -46,7 +46,19 @@ class Row(NamedTuple):
 
     def plus_held(self, held: Sequence[Any] | None) -> Row:
         """Together with what a table holds, if anything."""
-        return self if held is None else self.plus(read(held))
+        if held is None:
+            return self
+        counts = buckets.unpack(held[6])
+        buckets.add(counts, self.counts)
+        return Row(
+            self.n + held[0],
+            self.timed + held[1],
+            self.total_us + held[2],
+            self.squares_us + held[3],
+            min(self.first_us, held[4]),
+            max(self.last_us, held[5]),
+            counts,
+        )
 
     def written(self) -> tuple[Any, ...]:
         """The values of :data:`COLUMNS`."""
@@ -60,14 +72,14 @@ class Fresh:
     """Sums of a group of events that were not stored before; grows when others are added.
 
     The buckets of their durations are counted when all are together: adding up counters again
-    and again would be most of the work.
+    and again would be most of the work. Copies to which nothing is added share what was counted.
 
     Args:
         times: When each happened, microseconds since 1970.
         micros: How long those took that have a duration, in microseconds.
     """
 
-    __slots__ = ("first_us", "last_us", "n", "numbers", "squares_us", "timed", "total_us")
+    __slots__ = ("_row", "first_us", "last_us", "n", "numbers", "squares_us", "timed", "total_us")
 
     def __init__(self, times: Sequence[int], micros: Sequence[int]) -> None:
         self.n = len(times)
@@ -78,6 +90,7 @@ class Fresh:
         self.last_us = max(times)
         # as sbhooks.store.bucket has it, for whole microseconds
         self.numbers = [int(log(us) / BUCKET_LOG + 1e-9) + 1 if us else 0 for us in micros]
+        self._row: Row | None = None
 
     def copy(self) -> Fresh:
         """The same, to be added to."""
@@ -85,6 +98,7 @@ class Fresh:
         made.n, made.timed, made.total_us = self.n, self.timed, self.total_us
         made.squares_us, made.first_us, made.last_us = self.squares_us, self.first_us, self.last_us
         made.numbers = self.numbers.copy()
+        made._row = self.row()  # which somebody will want of each that is copied
         return made
 
     def add(self, other: Fresh) -> None:
@@ -96,14 +110,17 @@ class Fresh:
         self.first_us = min(self.first_us, other.first_us)
         self.last_us = max(self.last_us, other.last_us)
         self.numbers += other.numbers
+        self._row = None
 
     def row(self) -> Row:
         """With the buckets counted."""
-        counts: dict[int, int] = {}
-        for number in self.numbers:  # few: a Counter would take longer to make than to fill
-            counts[number] = counts.get(number, 0) + 1
-        return Row(self.n, self.timed, self.total_us, self.squares_us, self.first_us, self.last_us,
-                   counts)  # fmt: skip
+        if self._row is None:
+            counts: dict[int, int] = {}
+            for number in self.numbers:  # few: a Counter would take longer to make than to fill
+                counts[number] = counts.get(number, 0) + 1
+            self._row = Row(self.n, self.timed, self.total_us, self.squares_us, self.first_us,
+                            self.last_us, counts)  # fmt: skip
+        return self._row
 
 
 def merged(parts: Mapping[K, Fresh], key: Callable[[K], L]) -> dict[L, Fresh]:

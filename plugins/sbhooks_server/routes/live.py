@@ -16,8 +16,9 @@ from typing import Any
 from litestar import asgi
 
 from sbhooks_server import frames
-from sbhooks_server.admission import Admission, Visitor
-from sbhooks_server.asgi import Connection, Receive, Send
+from sbhooks_server.asgi import SEND_NOW, Connection, Receive, Send
+from sbhooks_server.clients import Client
+from sbhooks_server.entrance import Entrance
 from sbhooks_server.frames import (
     Authenticate,
     BadAsk,
@@ -26,7 +27,7 @@ from sbhooks_server.frames import (
     Subscribe,
     Unsubscribe,
 )
-from sbhooks_server.hub import Client, Hub
+from sbhooks_server.hub import Hub
 from sbhooks_server.limiter import Limiter
 from sbhooks_server.refusals import Refusal
 from sbhooks_server.site import Site
@@ -35,6 +36,7 @@ from sbhooks_server.tailing import EVENTS_PER_FRAME, next_piece
 PROTOCOL = "sbhooks.v1"
 _TOKEN = "sbhooks.token."  # noqa: S105 - the prefix of a subprotocol
 _AUTHENTICATE_WITHIN_S = 10.0
+_GOODBYE_S = 5.0
 _MOST_SKILLS = 100
 _ASKS_PER_SECOND, _ASKS_AT_ONCE = 20.0, 100.0
 _POLICY_VIOLATION = 1008
@@ -70,9 +72,10 @@ class Talk:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._client = Client()
+        offered = (scope.get("extensions") or {}).get(SEND_NOW)
+        self._client = Client(offered["send"]) if offered else Client()
         self._limiter = Limiter(_ASKS_PER_SECOND, _ASKS_AT_ONCE)
-        self._visitor: Visitor | None = scope.get("sbhooks_visitor")
+        self._entrance = Entrance(scope)
         self._catching_up: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -82,7 +85,7 @@ class Talk:
         try:
             for name in offered:
                 if name.startswith(_TOKEN):
-                    self._authenticate(name.removeprefix(_TOKEN))
+                    self._entrance.show(name.removeprefix(_TOKEN))
         except (BadAsk, Refusal):
             await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
@@ -92,7 +95,7 @@ class Talk:
         sender = asyncio.create_task(self._send_waiting())
         try:
             if await self._is_let_in():
-                await self._listen(sender)
+                await self._listen_while_welcome(sender)
         finally:
             self._hub.clients.discard(self._client)
             catching_up, self._catching_up = self._catching_up, None
@@ -100,7 +103,7 @@ class Talk:
 
     async def _is_let_in(self) -> bool:
         """Wait for a token, where one is needed and has not been shown."""
-        if self._visitor is not None:
+        if self._entrance.is_open:
             return True
         try:
             async with asyncio.timeout(_AUTHENTICATE_WITHIN_S):
@@ -108,32 +111,32 @@ class Talk:
             ask = frames.read(message.get("text"))
             if not isinstance(ask, Authenticate):
                 raise BadAsk("token_needed", "say 'authenticate' with a token first")
-            self._authenticate(ask.token)
+            self._entrance.show(ask.token)
         except (BadAsk, TimeoutError) as error:
             code = error.code if isinstance(error, BadAsk) else "token_needed"
-            text = frames.frame("error", code=code, message=str(error) or "no token in time")
-            with suppress(Exception):
-                await self._send({"type": "websocket.send", "text": text})
-                await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await self._dismiss(code, str(error) or "no token in time")
             return False
-        self._client.put(frames.frame("authenticated", name=self._visitor_name()))
+        self._client.put(frames.frame("authenticated", name=self._entrance.name))
         return True
 
-    def _authenticate(self, token: str) -> None:
-        admission: Admission | None = self._scope.get("sbhooks_admission")
-        client = self._scope.get("client")
-        if admission is None:
-            raise BadAsk("token_refused", "tokens cannot be checked here")
+    async def _listen_while_welcome(self, sender: asyncio.Task[None]) -> None:
+        """Listen until the client goes away, or what it showed is good no more."""
         try:
-            visitor = admission.visitor(f"Bearer {token}", client[0] if client else "unknown")
-        except Refusal as refusal:
-            raise BadAsk("token_refused", refusal.detail) from refusal
-        if not visitor.may("read"):
-            raise BadAsk("token_refused", "the token is not good for 'read'")
-        self._visitor = visitor
+            async with asyncio.timeout(None) as stay:
+                with self._entrance.watched(stay):
+                    await self._listen(sender)
+        except TimeoutError:
+            if not stay.expired():
+                raise
+            await self._dismiss("token_expired", "the token is revoked, or its time is over")
 
-    def _visitor_name(self) -> str:
-        return "" if self._visitor is None else self._visitor.name
+    async def _dismiss(self, code: str, message: str) -> None:
+        """Say why the talk is over, to whoever still reads, and end it."""
+        text = frames.frame("error", code=code, message=message)
+        with suppress(Exception):
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._send({"type": "websocket.send", "text": text})
+                await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
     async def _listen(self, sender: asyncio.Task[None]) -> None:
         while not sender.done():
@@ -159,8 +162,8 @@ class Talk:
                 known = await self._hub.current_skills()
                 self._client.put(frames.metrics(ask.skill_name, known))
             case Authenticate():
-                self._authenticate(ask.token)
-                self._client.put(frames.frame("authenticated", name=self._visitor_name()))
+                self._entrance.show(ask.token)
+                self._client.put(frames.frame("authenticated", name=self._entrance.name))
 
     async def _subscribe(self, ask: Subscribe) -> None:
         client = self._client

@@ -86,6 +86,10 @@ class Listening:
         """What its event loop is doing."""
         return asyncio.all_tasks(self._loop)
 
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have something done in its event loop."""
+        self._loop.call_soon_threadsafe(function, *arguments)
+
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join(PATIENCE_S)

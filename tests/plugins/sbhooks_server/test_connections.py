@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import uvicorn
 
-from sbhooks_server import connections
+from sbhooks.garbage import no_cycles
+from sbhooks_server import connections, endings
 from sbhooks_server.connections import HttpConnection, WebSocketConnection
 
 from .conftest import PATIENCE_S, Listening, Process, Serving
+from .crowd import UPGRADE, frame
 
 MORE_THAN_BUFFERS = b"x" * (20 << 20)
 LARGE = 40 << 20
-UPGRADE = (
-    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 async def large(scope: Any, receive: Any, send: Any) -> None:
@@ -102,7 +103,7 @@ def test_a_message_that_is_too_large_is_answered(server: Serving) -> None:
 def test_a_large_answer_arrives_whole_although_its_reader_waits(
     listening: Callable[..., Listening], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "SILENCE_S", 0.01)
+    monkeypatch.setattr(endings, "SILENCE_S", 0.01)
     server = listening()
     with connected(server.port) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -137,8 +138,8 @@ def test_who_asks_and_does_not_read_is_let_go(
 def test_a_listener_that_is_stuck_when_it_is_told_to_go_is_let_go(
     server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "STALLED_S", 0.05)
-    monkeypatch.setattr(connections, "SILENCE_S", 0.02)
+    monkeypatch.setattr(endings, "STALLED_S", 0.05)
+    monkeypatch.setattr(endings, "SILENCE_S", 0.02)
     with connected(server.port) as sock:
         sock.sendall(UPGRADE)
         assert sock.recv(12) == b"HTTP/1.1 101"
@@ -187,3 +188,30 @@ def test_nobody_can_fill_the_log(process: Callable[..., Process]) -> None:
         told = b"".join(iter(lambda: sock.recv(65536), b""))
     assert (1007).to_bytes(2) in told
     assert started.end() == (0, "")
+
+
+def test_nothing_is_left_of_a_listener_who_is_gone(
+    serving: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even until garbage is looked for, which is seldom: thousands would add up."""
+    made: weakref.WeakSet[WebSocketConnection] = weakref.WeakSet()
+    taken = WebSocketConnection.connection_made
+
+    def connection_made(self: WebSocketConnection, transport: asyncio.BaseTransport) -> None:
+        made.add(self)
+        taken(self, transport)
+
+    monkeypatch.setattr(WebSocketConnection, "connection_made", connection_made)
+    server = serving()
+    gc.collect()
+    with no_cycles():
+        for farewell in (b"\x88\x82" + bytes(4) + b"\x03\xe8", b"\x88\x80" + bytes(4), b""):
+            with connected(server.port) as sock:
+                sock.sendall(UPGRADE + frame(b'{"type":"subscribe","events":true}'))
+                assert sock.recv(12) == b"HTTP/1.1 101"
+                assert len(made) == 1
+                sock.sendall(farewell)
+            deadline = time.monotonic() + PATIENCE_S
+            while made:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)

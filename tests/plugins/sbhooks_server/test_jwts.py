@@ -19,13 +19,14 @@ pytest.importorskip("jwt")
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from sbhooks.errors import ConfigError
 from sbhooks_server.address import Address, check, policy
 from sbhooks_server.jwts import Issuer
 
-from .conftest import Serving
+from .conftest import PATIENCE_S, Serving
 
 Serve = Callable[..., Serving]
 ISSUER = "https://id.example.org"
@@ -133,6 +134,35 @@ def test_a_listener_may_show_one(served: Callable[[bytes], Serving]) -> None:
     with connect(f"ws://127.0.0.1:{server.port}/ws", proxy=None) as socket:
         socket.send(json.dumps({"type": "authenticate", "token": signed(SECRET, "HS256")}))
         assert json.loads(socket.recv()) == {"type": "authenticated", "name": "jwt:ann"}
+
+
+def test_a_listener_is_let_go_when_its_time_is_over(served: Callable[[bytes], Serving]) -> None:
+    server = served(SECRET)
+    url = f"ws://127.0.0.1:{server.port}/ws"
+    for more_s in (2, 10, 100):  # a loaded machine takes its time
+        with connect(url, proxy=None) as socket:
+            ends_at = time.time() + more_s
+            token = signed(SECRET, "HS256", exp=ends_at - 30)  # clocks may differ by that
+            socket.send(json.dumps({"type": "authenticate", "token": token}))
+            if json.loads(socket.recv(PATIENCE_S))["type"] == "authenticated":
+                assert json.loads(socket.recv(PATIENCE_S))["code"] == "token_expired"
+                assert time.time() >= ends_at - 1  # whole seconds count
+                with pytest.raises(ConnectionClosedError, match="1008"):
+                    socket.recv(PATIENCE_S)
+                return
+    pytest.fail("nobody was let in")
+
+
+def test_a_listener_whose_token_lasts_for_ages_is_let_in(
+    served: Callable[[bytes], Serving],
+) -> None:
+    server = served(SECRET)
+    token = signed(SECRET, "HS256", exp=10**30)
+    with connect(f"ws://127.0.0.1:{server.port}/ws", proxy=None) as socket:
+        for say in ({"type": "authenticate", "token": token}, {"type": "ping"}):
+            socket.send(json.dumps(say))
+        told = [json.loads(socket.recv(PATIENCE_S))["type"] for _ in range(2)]
+    assert told == ["authenticated", "pong"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from sbhooks.hookspecs import hookimpl
 from sbhooks.insights import Insight
 from sbhooks.runtime import Runtime
 from sbhooks.testing.factories import Timeline
+from sbhooks_server import entrance
 from sbhooks_server import hub as hubs
+from sbhooks_server.clients import MOST_WAITING, MOST_WAITING_BYTES, Client
 from sbhooks_server.frames import BadAsk, read
-from sbhooks_server.hub import MOST_WAITING, MOST_WAITING_BYTES, Client, Hub
+from sbhooks_server.hub import Hub
 from sbhooks_server.policy import Policy
 from sbhooks_server.routes import live
 from sbhooks_server.tailing import BYTES_PER_FRAME
@@ -377,6 +380,55 @@ def test_a_token_in_the_header_is_as_good_and_one_in_the_url_is_none(
         assert hear(client, "error")["code"] == "token_needed"
 
 
+def dismissed(client: ClientConnection) -> tuple[str, int]:
+    """What a listener is told at the end of the talk, and the code with which it is closed."""
+    code = hear(client, "error")["code"]
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            client.recv(timeout=PATIENCE_S)
+    assert caught.value.rcvd is not None
+    return code, caught.value.rcvd.code
+
+
+@pytest.mark.parametrize("what", ["revoke", "rotate"])
+def test_who_listens_with_a_token_that_is_revoked_is_let_go(
+    serving: Serve, home: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(entrance, "LOOK_AGAIN_S", 0.05)
+    server, file = serving(Policy(needs_token=True)), TokenFile(home)
+    secret, other = file.create("old", ["read"], None), file.create("new", ["read"], None)
+    headers = {"authorization": f"Bearer {secret}"}
+    with (
+        listening(server) as leaves,
+        listening(server, additional_headers=headers) as leaves_too,
+        listening(server, additional_headers=headers) as stays,
+    ):
+        say(leaves, "authenticate", token=secret)
+        hear(leaves, "authenticated")
+        say(stays, "authenticate", token=other)
+        hear(stays, "authenticated")
+        getattr(file, what)("old")
+        assert dismissed(leaves) == dismissed(leaves_too) == ("token_expired", 1008)
+        say(stays, "subscribe")
+        hear(stays, "metrics_update")
+        assert len(server.site.hub.clients) == 1
+
+
+def test_who_listens_is_let_go_when_the_time_of_the_token_is_over(
+    serving: Serve, home: Path
+) -> None:
+    server, file = serving(Policy(needs_token=True)), TokenFile(home)
+    for number, lifetime_s in enumerate((1, 10, 100)):  # a loaded machine takes its time
+        secret = file.create(f"t{number}", ["read"], timedelta(seconds=lifetime_s))
+        with listening(server) as client:
+            say(client, "authenticate", token=secret)
+            told = json.loads(client.recv(timeout=PATIENCE_S))
+            if told["type"] == "authenticated":
+                assert dismissed(client) == ("token_expired", 1008)
+                return
+    pytest.fail("nobody was let in")
+
+
 def test_more_listeners_than_allowed_are_turned_away(serving: Serve) -> None:
     server = serving(Policy(max_websockets=1))
     with listening(server) as client:
@@ -406,6 +458,62 @@ def test_a_full_queue_drops_the_oldest_and_says_how_many() -> None:
     first, *rest = asyncio.run(talk())
     assert json.loads(first) == {"type": "missed", "count": 5}
     assert rest == [str(number) for number in range(5, MOST_WAITING + 5)]
+
+
+def test_what_can_be_sent_at_once_does_not_wait_and_nothing_overtakes() -> None:
+    """A connection that takes some messages, is stuck for a while, and takes messages again."""
+    sent: list[str] = []
+    is_stuck = False
+
+    def send_now(text: str) -> bool:
+        if not is_stuck:
+            sent.append(text)
+        return not is_stuck
+
+    async def talk() -> None:
+        nonlocal is_stuck
+        client = Client(send_now)
+        client.put("0")  # nobody takes messages yet
+        assert not sent
+        sender = asyncio.create_task(_take(client, sent))
+        while len(sent) < 1:
+            await asyncio.sleep(0)
+        client.put("1")
+        assert sent == ["0", "1"]  # without a turn of the loop
+        is_stuck = True
+        client.put("2")
+        is_stuck = False
+        client.put("3")  # behind the one that waits
+        assert sent == ["0", "1"]
+        while len(sent) < 4:
+            await asyncio.sleep(0)
+        client.put("4")
+        sender.cancel()
+
+    asyncio.run(talk())
+    assert sent == ["0", "1", "2", "3", "4"]
+
+
+async def _take(client: Client, sent: list[str]) -> None:
+    while True:
+        sent.append(await client.next())
+
+
+def test_messages_of_all_sizes_arrive_in_order_when_the_reader_is_slow(serving: Serve) -> None:
+    """Some are sent at once, some wait: the connection takes no more than fits into it."""
+    server = serving()
+    hub = server.site.hub
+    sizes = [0, 1, 125, 126, 1_000, 65_535, 65_536, 200_000, 300_000] * 3
+    with listening(server, max_size=1 << 20) as client:
+        say(client, "subscribe", skill_name="unknown")
+        hear(client, "metrics_update")
+        (listener,) = hub.clients
+        put = [f"{number:03}" + "ä" * size for number, size in enumerate(sizes)]
+        for text in put:
+            server.call(listener.put, text)
+        heard = iter(lambda: str(client.recv(timeout=PATIENCE_S)), put[-1])
+        got = [text for text in heard if not text.startswith("{")]
+    assert got == put[:-1]
 
 
 def test_a_client_that_does_not_read_holds_up_nobody(serving: Serve) -> None:

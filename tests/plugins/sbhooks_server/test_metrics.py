@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from sbhooks import problems
 from sbhooks.emitter import Emitter
-from sbhooks.events import Outcome, utc_now
+from sbhooks.events import Detail, Failure, Outcome, utc_now
 from sbhooks.hookspecs import hookimpl
 from sbhooks.metrics import Metric, Sample
 from sbhooks.testing.factories import Timeline
@@ -86,6 +87,33 @@ def test_it_follows_what_changes_and_survives_a_restart(serving: Serve) -> None:
         for c in ("true", "false")
     }
     assert scraped(serving())["skill_invocations_total"] == after
+
+
+@pytest.mark.parametrize("is_news", [True, False])
+def test_events_are_counted_by_the_outcomes_that_they_have(serving: Serve, is_news: bool) -> None:
+    """Of what was killed it is an error; that it was cut off, answers about tests say."""
+    server = serving()
+    if is_news:
+        server.runtime.store.append([Timeline("before").start()])
+        scraped(server)
+    line = Timeline("killed")
+    killed = msgspec.structs.replace(
+        line.passed("t::one"), outcome=Outcome.ERROR, detail=Detail.ERROR, setup_s=None,
+        call_s=None, teardown_s=None, failure=Failure(fingerprint="killed", type="Killed"),
+    )  # fmt: skip
+    stopped = msgspec.structs.replace(line.failed("t::two"), outcome=Outcome.CANCELLATION)
+    end = line.end(Outcome.ERROR, reason="killed")
+    server.runtime.store.append([line.start(), killed, stopped, end])
+    told = scraped(server)["sbhooks_events_total"]
+    numbers = {tuple(dict(labels)[n] for n in ("kind", "outcome")): v for labels, v in told.items()}
+    del numbers["session-start", ""]
+    assert numbers == {
+        ("test-result", "error"): 1, ("test-result", "cancellation"): 1,
+        ("session-end", "error"): 1,
+    }  # fmt: skip
+    with server.client() as client:
+        tests = client.get("/api/v1/tests").raise_for_status().json()["tests"]
+    assert [test["outcomes"] for test in tests] == [{"interrupted": 1}] * 2
 
 
 def test_the_number_of_series_is_bounded_and_nothing_is_left_out(

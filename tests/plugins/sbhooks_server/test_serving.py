@@ -42,6 +42,33 @@ def test_it_serves_until_told_to_stop_and_ends_with_0(
     assert [act.act for act in AuditLog(home).read()] == ["server started", "server stopped"]
 
 
+BUSY = """
+import asyncio, os, signal
+from sbhooks.config import load_config
+from sbhooks.runtime import Runtime
+from sbhooks_server.address import Address
+from sbhooks_server.serving import serve
+
+def told_while_busy(_):
+    loop = asyncio.get_running_loop()
+    for _ in range(100_000):  # as if threads had finished that much since the loop last looked
+        loop.call_soon_threadsafe(int)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+with Runtime.start(load_config()) as runtime:
+    serve(runtime, Address(port=0), told_while_busy)
+"""
+
+
+def test_who_is_told_to_end_when_much_is_going_on_ends() -> None:
+    """What wakes up the event loop is a pipe, and it was full: the signal went astray."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", BUSY], check=False, capture_output=True, text=True,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 class Counting(Server):
     """Counts how often it is told to end."""
 
