@@ -20,7 +20,8 @@ def replace(path: str, data: bytes, *, durable: bool = False) -> None:
         durable: Wait until it is on the disk; not needed of what can be made again.
 
     Raises:
-        OSError: The folder cannot be written, or the disk is full; the old file stays.
+        OSError: The folder cannot be written, or the disk is full; the old file stays. With
+            ``durable`` also: the new one is in its place, and may not be after a loss of power.
     """
     draft = f"{path}.{new_id()}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

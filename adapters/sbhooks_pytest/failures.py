@@ -102,9 +102,9 @@ def _top_frame(longrepr: Any, nodeid: str) -> str | None:
     files of tests are often named alike; it is taken from the test's id, since what a frame says
     of it depends on the folder that the test was in.
     """
-    own = nodeid.partition("::")[0]
+    own, _, name_of_test = nodeid.partition("::")
     fallback = None
-    for path, function, code in _frames(longrepr):
+    for path, function, code in _frames(longrepr, name_of_test.partition("[")[0]):
         name = basename(path)
         place = f"{own if name == basename(own) else name}: {function}: {code}"
         if not any(mark in path for mark in _NOT_OURS):
@@ -113,7 +113,7 @@ def _top_frame(longrepr: Any, nodeid: str) -> str | None:
     return fallback
 
 
-def _frames(longrepr: Any) -> Iterator[tuple[str, str, str]]:
+def _frames(longrepr: Any, test: str) -> Iterator[tuple[str, str, str]]:
     """Path, function and source line of each frame, the innermost first."""
     traceback = getattr(longrepr, "reprtraceback", None)
     for entry in reversed(getattr(traceback, "reprentries", ())):
@@ -125,7 +125,7 @@ def _frames(longrepr: Any) -> Iterator[tuple[str, str, str]]:
                 yield found[1], found[2], found[3] or ""
     crash = getattr(longrepr, "reprcrash", None)
     if crash is not None:  # --tb=line or no: neither function nor source is told
-        yield str(crash.path), "", str(crash.lineno)
+        yield str(crash.path), test, ""
 
 
 def _function(message: str, lines: list[str]) -> str:

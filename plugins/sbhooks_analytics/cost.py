@@ -1,9 +1,10 @@
 """What tests cost: the time they take, how often they are run again, and the time lost by that.
 
-A rerun is what ``sbhooks show`` counts as one: an attempt beyond the first in one run. Lost is the
-time of attempts that failed in a run in which the test passed in the end: without the flakiness
-nobody would have waited for them. A test that failed in its reruns, too, has lost nothing: what
-it told was true.
+A rerun is what ``sbhooks show`` counts as one: an attempt beyond the first in one run, on whatever
+worker. They are counted of tests that ever failed: nobody runs others again. Lost is the time of
+attempts that failed in a run in which the test passed in the end: without the flakiness nobody
+would have waited for them. A test that failed in its reruns, too, has lost nothing: what it told
+was true.
 """
 
 from __future__ import annotations
@@ -17,10 +18,7 @@ from sbhooks.store import Dimension, EventQuery, EventReader, Rollup
 from sbhooks_analytics.attempts import Case, slow
 
 _BAD = frozenset({"failed", "error"})
-# Workers that each run all tests make no reruns of them.
-_BY: tuple[Dimension, ...] = (
-    "project", "test", "params", "session", "worker", "subtest", "detail",
-)  # fmt: skip
+_BY: tuple[Dimension, ...] = ("project", "test", "params", "session", "subtest", "detail")
 
 
 class TestCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +28,7 @@ class TestCost(msgspec.Struct, frozen=True, kw_only=True):
         total_s: Time of all its attempts.
         share: Of the time of all tests, 0 to 1.
         n: Attempts that were timed.
-        reruns: Attempts beyond the first of a run.
+        reruns: Attempts beyond the first of a run, if it ever failed.
         lost_s: Time of failed attempts in runs in which it passed in the end.
     """
 
@@ -82,18 +80,18 @@ def cost(store: EventReader, query: EventQuery, *, limit: int) -> TestCosts:
 def _repeated(store: EventReader, query: EventQuery) -> Iterator[tuple[Case, tuple[int, float]]]:
     """Yield each test that ever failed with its reruns and the time that it lost."""
     for some in cutoff.chunks(_failing(store, query)):
-        runs: dict[Case, dict[tuple[str | None, ...], list[Rollup]]] = {}
+        runs: dict[Case, dict[str | None, list[Rollup]]] = {}
         for row in cutoff.rollup(store, msgspec.structs.replace(query, tests=some), _BY):
-            project, test, params, session, worker, subtest, _ = row.key
+            project, test, params, session, subtest, _ = row.key
             if subtest is None:
                 mine = runs.setdefault(Case(project, str(test), params), {})
-                mine.setdefault((session, worker), []).append(row)
+                mine.setdefault(session, []).append(row)
         for key, each in runs.items():
             yield key, _lost(each.values())
 
 
 def _failing(store: EventReader, query: EventQuery) -> list[str]:
-    """Ids of tests of which an attempt failed; nobody runs others again."""
+    """Ids of tests of which an attempt failed."""
     rows = cutoff.rollup(store, query, ["test", "detail"])
     return list(dict.fromkeys(str(row.key[0]) for row in rows if row.key[1] in _BAD))
 

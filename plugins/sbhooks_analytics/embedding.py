@@ -33,11 +33,9 @@ def embed(texts: Sequence[str]) -> Vectors:
     if not texts:
         return found
     counts = _counts(texts)
-    rank = min(DIMENSIONS, len(texts) - 1)
-    if rank >= 2 and counts.nnz:
-        found[:, :rank] = _reduced(counts, rank)
-    elif counts.nnz:
-        found[:, 0] = 1.0
+    rank = min(DIMENSIONS, len(texts))
+    found[:, :rank] = _reduced(counts, rank)
+    found[np.diff(counts.indptr) == 0] = 0.0  # or what is left by rounding
     length = np.linalg.norm(found, axis=1, keepdims=True)
     return np.where(length > 1e-9, found / np.maximum(length, 1e-9), 0).astype(np.float32)
 

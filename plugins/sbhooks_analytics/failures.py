@@ -4,7 +4,8 @@ Failures with the same fingerprint (exception type and topmost frame of the proj
 together, as long as their messages are alike: a function that is called from everywhere raises
 one type in one place for many causes. Messages are alike when more than half of their words are
 the same (Dice's coefficient), figures, paths and what stands in quotes taken as equal. What
-pytest tells of an ``assert`` is values and no words, and says nothing about the cause.
+pytest tells of an ``assert`` is values and no words, and says nothing about the cause. Where more
+than ten kinds of message come from one place, they hold data, and it is one cause after all.
 
 Failures of one run with the same type and message but different frames, in ten tests or more,
 belong together as well: a server that is down fails every test in its own place.
@@ -30,7 +31,7 @@ from sbhooks_analytics.intervals import wilson
 MOST_RUNS = 100  #: Newest runs with failures that are looked at.
 _COMMON = 10
 _ALIKE = 0.5  # of the words of two messages, or they tell of two causes
-_MOST_CAUSES = 20  # in one place; where there are more, messages hold data
+_MOST_CAUSES = 10  # in one place; where there are more, messages hold data
 _DATA = re.compile(r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*"|\S*[\d/\\]\S*""")
 _BAD = frozenset({Outcome.FAILURE, Outcome.ERROR, Outcome.TIMEOUT})
 
@@ -88,6 +89,8 @@ def incidents(store: EventReader, query: EventQuery, *, limit: int) -> Incidents
     common = _common(failed)
     causes = _Causes()
     for event in failed:
+        causes.learn(event)
+    for event in failed:
         alike = (event.session, *_words(event))
         key = alike if alike in common else causes.of(event)
         found.setdefault(key, []).append(event)
@@ -119,16 +122,19 @@ class _Causes:
     def __init__(self) -> None:
         self._known: dict[str, list[Counter[str]]] = {}  # fingerprint → a message of each cause
 
-    def of(self, event: TestResult) -> tuple[str, ...]:
-        """What the failures of one cause have in common."""
-        fingerprint, words = _fingerprint(event), _told(event)
-        known = self._known.setdefault(fingerprint, [])
-        for number, other in enumerate(known):
-            if _is_alike(words, other):
-                return fingerprint, str(number)
-        if len(known) < _MOST_CAUSES:
+    def learn(self, event: TestResult) -> None:
+        """Take in the message of a failure."""
+        words, known = _told(event), self._known.setdefault(_fingerprint(event), [])
+        if len(known) <= _MOST_CAUSES and not any(_is_alike(words, other) for other in known):
             known.append(words)
-        return fingerprint, str(len(known) - 1)
+
+    def of(self, event: TestResult) -> tuple[str, ...]:
+        """What the failures of one cause have in common; all messages were learnt before."""
+        fingerprint, words = _fingerprint(event), _told(event)
+        known = self._known[fingerprint]
+        if len(known) > _MOST_CAUSES:
+            return (fingerprint,)
+        return fingerprint, str(next(n for n, other in enumerate(known) if _is_alike(words, other)))
 
 
 def _told(event: TestResult) -> Counter[str]:

@@ -185,11 +185,13 @@ def test_plugins_are_listed_with_what_is_wrong(home: Path, monkeypatch: pytest.M
     hooks = Hooks(home=str(home))
     for name, plugin in {"greedy": Greedy(), "wrong": Wrong()}.items():
         hooks.register(plugin, name, "acme 1.0")
+    hooks.register(Greedy(), "server", "sbhooks 1.0")
     hooks.register(Wrong(), "wrong", "other 2.0")
     monkeypatch.setattr(CommandLine, "hooks", hooks)
     found = {(c.area, c.state): c for c in findings() if c.area.startswith("plugin ")}
     assert "pip install 'sbhooks-acme[fast]'" in found["plugin greedy", "doubt"].what
     assert "no_such_hook" in found["plugin wrong", "wrong"].what
+    assert found["plugin server", "ok"].what.startswith("not asked for: ")  # a smaller install
 
 
 def test_noted_problems_are_counted_and_can_be_forgotten(

@@ -102,7 +102,17 @@ def test_who_runs_the_tests_does_not_matter(prints: Any) -> None:
     assert prints("-n2", plugins=("xdist", "sbhooks")) == prints(WAYS[0])
 
 
-def test_without_any_traceback_the_line_tells_causes_apart(prints: Any) -> None:
+def test_without_any_traceback_the_test_tells_causes_apart(prints: Any) -> None:
     found = prints("--tb=no")
     own = {told for test, told in found.items() if test.startswith("a/test_it.py::test_")}
-    assert len(own) == 9  # of eleven: two cases share a line, and two tests one of the helper
+    assert len(own) == 10  # of eleven: two are cases of one test
+
+
+@pytest.mark.parametrize("way", [*WAYS, "--tb=no", "--tb=line"])
+def test_code_above_a_failure_may_come_and_go(way: str, make_project: Callable[..., Any]) -> None:
+    code = "def test_it():\n    assert 1 == 2\n"
+    found = set()
+    for text in (code, f"# more\n\n{code}"):
+        (result,) = make_project({"test_it.py": text}).run(way).results
+        found.add(result.failure.fingerprint)
+    assert len(found) == 1

@@ -134,6 +134,7 @@ def test_an_empty_store_and_one_skill_have_answers() -> None:
     store.append([Timeline().invocation("only", query="do it")])
     (hit,) = search(store, EventQuery(), "only", limit=3).hits
     assert hit.skill_name == "only"
+    assert search(store, EventQuery(), "zzzz qqqq", limit=3).hits == []
 
 
 def test_vectors_are_384_float32_of_length_1() -> None:
@@ -142,6 +143,10 @@ def test_vectors_are_384_float32_of_length_1() -> None:
     assert vectors[0].tobytes().__len__() == 1536
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 0, 1], abs=1e-4)
     assert embed([]).shape == (0, DIMENSIONS)
+    many = embed([f"word{k} thing{k % 3}" if k != 7 else "" for k in range(40)])
+    assert (np.linalg.norm(many, axis=1) < 0.5).nonzero()[0].tolist() == [7]
+    one, other = embed(["pytest-run", "zzzz qqqq"])
+    assert abs(one @ other) < 1e-6
     assert (embed(["a b", "c"]) == embed(["a b", "c"])).all()
 
 
