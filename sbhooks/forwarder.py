@@ -26,6 +26,7 @@ from sbhooks import problems
 from sbhooks.errors import ConfigError, ForwardError
 from sbhooks.events import Codec, Event
 from sbhooks.folders import make_private
+from sbhooks.whole_files import replace
 
 PATH = "/api/v1/events"
 MAX_BATCH_BYTES = 8 << 20  #: Of one request, before compression.
@@ -185,9 +186,7 @@ class Forwarder:
     def _write(self, wait: _Wait) -> None:
         try:
             make_private(str(self._home))
-            new = self._note.with_name(f"forward.{os.getpid()}.new")
-            new.write_bytes(msgspec.json.encode(wait))
-            new.replace(self._note)
+            replace(str(self._note), msgspec.json.encode(wait))
         except OSError:
             return  # then we try a little too often
 

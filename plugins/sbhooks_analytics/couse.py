@@ -13,8 +13,8 @@ filling goes by days and is saved in between: one that was stopped goes on where
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,9 @@ from typing import TypeVar
 import msgspec
 
 from sbhooks.cutoff import chunks
+from sbhooks.folders import make_private
 from sbhooks.store import EventQuery, EventReader, Rollup, bucket
+from sbhooks.whole_files import replace
 from sbhooks_analytics.news import news, origin
 from sbhooks_analytics.ranked import ranked, sums
 
@@ -155,15 +157,9 @@ def save(book: Book, path: Path) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a cache, whole or not at all; where that is impossible, the next call works anew."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
+    with suppress(OSError):
+        make_private(str(path.parent))
+        replace(str(path), content)
 
 
 def _load(path: Path, fresh: Book) -> Book:
